@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/log.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <iterator>
+
+#include "base/text.h"
+
+namespace vexfs {
+
+namespace {
+std::atomic<Level> level_min{Level::info};
+constexpr const char* kNames[] = {"info", "warn", "error"};
+}  // namespace
+
+void set_log_level(Level level) {
+  level_min.store(level, std::memory_order_relaxed);
+}
+
+void log(Level level, const char* area, std::string_view event,
+         std::initializer_list<Field> fields) {
+  if (level < level_min.load(std::memory_order_relaxed)) return;
+  fmt::memory_buffer line;
+  auto out = std::back_inserter(line);
+  format_to(out, "{} {}: {}", kNames[static_cast<int>(level)], area, event);
+  for (const Field& field : fields) {
+    if (const auto* number = std::get_if<std::uint64_t>(&field.value))
+      format_to(out, " {}={}", field.key, *number);
+    else
+      format_to(out, " {}={}", field.key, std::get<std::string_view>(field.value));
+  }
+  line.push_back('\n');
+  // A log that cannot be written is no reason to stop serving files.
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+}  // namespace vexfs

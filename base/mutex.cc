@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/mutex.h"
+
+#if defined(VEXFS_CHECK_LOCKS)
+namespace vexfs::lock_order {
+namespace {
+thread_local unsigned held[static_cast<unsigned>(Rank::leaf) + 1];
+}
+
+void acquired(Rank rank) {
+  const auto mine = static_cast<unsigned>(rank);
+  for (unsigned higher = mine + 1; higher <= static_cast<unsigned>(Rank::leaf); ++higher)
+    VEXFS_ASSERT(held[higher] == 0);
+  ++held[mine];
+}
+
+void released(Rank rank) {
+  --held[static_cast<unsigned>(rank)];
+}
+}  // namespace vexfs::lock_order
+#endif
