@@ -3,7 +3,10 @@
 // own transaction, so a crash loses none; the others follow once it is committed.
 //
 // A result is valid only while its rows carry the file's present content generation, so nothing
-// here has to win a race against a running query. Threads: any; fs holds the inode's lock.
+// here has to win a race against a running query.
+//
+// Threads: any. fs holds the inode's lock in the log_* calls and may hold it in the ones that
+// follow; neither calls FileView. In the check_* calls, which do, it holds no lock at all.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -24,6 +27,9 @@ class ContentIndex {
   virtual void log_removed(Transaction&, Ino) {}
   // The transaction sets or removes user.vexfs.vector.
   virtual void log_vector(Transaction&, Ino) {}
+  // The transaction moves a file to another parent: where that is in another collection, the
+  // file is owed to it. After check_move() of the same move.
+  virtual void log_moved(Transaction&, Ino, Ino /*from*/, Ino /*to*/) {}
 
   // Received new content (not yet in the log); starts the timers of INTERFACE §7.
   virtual void changed(Ino) {}
