@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "base/result.h"
 
@@ -19,6 +18,8 @@ using Slot = std::uint32_t;
 inline constexpr Slot kNoSlot = 0xffffffffu;
 inline constexpr std::uint32_t kSegmentSlots = 64 * 1024;
 inline constexpr std::uint32_t kSegmentsMax = 4096;  // 268 M rows a space
+
+class Mapping;
 
 class Rows {
  public:
@@ -35,10 +36,12 @@ class Rows {
   const float* row(Slot slot) const;
 
  private:
+  float* address(Slot slot) const;
   const std::uint32_t dimension_;
   const std::uint32_t stride_;          // floats from row to row: dimension rounded up to 16
   std::atomic<std::uint32_t> size_{0};  // release in append() pairs with acquire in size()
-  std::unique_ptr<std::atomic<float*>[]> segments_;
+  // kSegmentsMax of them; a reader sees one because it saw a size() beyond its first slot.
+  std::unique_ptr<Mapping[]> mappings_;
 };
 
 }  // namespace vexfs
