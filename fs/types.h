@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "base/caller.h"
 #include "base/function_ref.h"
 #include "base/result.h"

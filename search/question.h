@@ -22,12 +22,12 @@ struct QuestionOptions {
   Mode mode = Mode::automatic;
   std::uint32_t ef = 0;  // 0: chosen by the engine
   bool exact = false;
-  bool chunks = false;                           // list chunks, not files
-  std::string name;                              // glob; empty: any
-  std::string type;                              // extension without the dot; empty: any
-  std::optional<std::int64_t> newer, older;      // mtime, seconds since 1970
-  std::optional<std::uint64_t> larger, smaller;  // bytes
-  std::optional<float> min;                      // score
+  bool chunks = false;                                     // list chunks, not files
+  std::string name = {};                                   // glob; empty: any
+  std::string type = {};                                   // extension without the dot; empty: any
+  std::optional<std::int64_t> newer = {}, older = {};      // mtime, seconds since 1970
+  std::optional<std::uint64_t> larger = {}, smaller = {};  // bytes
+  std::optional<float> min = {};                           // score
   Format format = Format::text;
 };
 
@@ -37,11 +37,11 @@ Result<QuestionOptions> parse_options(std::string_view text);
 
 struct Question {
   Ino scope = kRootIno;  // the directory asked
-  Caller caller;
-  std::string text;  // one of text, vector, similar_to
-  std::vector<float> vector;
+  Caller caller = {};
+  std::string text = {};  // one of text, vector, similar_to
+  std::vector<float> vector = {};
   Ino similar_to{};
-  QuestionOptions options;
+  QuestionOptions options = {};
 };
 
 // One line of a query file: {"text":…} or {"vector":[…]}, with k, mode, …, "filter":{…}.
@@ -54,17 +54,17 @@ struct Locator {
 
 struct Hit {
   Ino ino{};
-  std::string path;  // relative to the scope; bytes
-  float score = 0;   // what the order is by, higher is better
-  Locator locator;
-  std::string snippet;
-  std::optional<float> cosine, bm25, distance;
+  std::string path = {};  // relative to the scope; bytes
+  float score = 0;        // what the order is by, higher is better
+  Locator locator = {};
+  std::string snippet = {};
+  std::optional<float> cosine = {}, bm25 = {}, distance = {};
   timespec mtime{};
 };
 
 struct Answer {
-  std::vector<Hit> hits;      // best first
-  std::uint64_t pending = 0;  // files in scope not indexed yet
+  std::vector<Hit> hits = {};  // best first
+  std::uint64_t pending = 0;   // files in scope not indexed yet
   std::uint64_t failed = 0;
   std::uint64_t left_out = 0;  // collections that could not be asked (dimension, embedder)
 };
