@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 
 using namespace vexfs;
@@ -56,8 +58,8 @@ TEST_CASE("a long name is cut between characters and keeps its extension") {
     CAPTURE(length);
     CHECK(entry.size() <= 255);
     CHECK(entry.ends_with(".gz"));
-    const std::string middle = entry.substr(10, entry.rfind(".gz") - 10);
-    CHECK((middle.size() % 3 == 0 || middle.ends_with(".tar")));
+    // No character was cut: the bytes of euro signs are whole threes.
+    CHECK(std::ranges::count_if(entry, [](char c) { return c < 0; }) % 3 == 0);
   }
   CHECK(entry_name(1, 3, .5f, std::string(255, 'x')).size() == 255);
   CHECK(entry_name(1, 3, .5f, ".bashrc") == "001_0.500_.bashrc");
