@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a request between the kernel and the FileSystem (DESIGN: ask without waiting).
+//
+//   received on a libfuse thread -> called with Wait::never -> answered there, or, on EAGAIN:
+//   arguments copied to the heap -> called with Wait::allowed on a worker -> answered there
+//
+// How many are parked is bounded by the kernel (max_background, and one per waiting thread), so
+// the hand-over queue need not be.
+// Only fs/fuse_*.cc include this.
+#pragma once
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "base/buffer_pool.h"
+#include "base/workers.h"
+#include "fs/fuse_reply.h"
+
+namespace vexfs {
+
+// What the requests of one mount share; libfuse carries it as user data.
+struct FuseBorder {
+  FuseBorder(FileSystem& f, unsigned cores)
+      : files(f),
+        file_workers(std::make_unique<Workers>("fuse-files", 4 * cores + 4)),
+        question_workers(std::make_unique<Workers>("fuse-ask", cores + 2)) {}
+  // Answers what is parked and ends the workers.
+  void finish() {
+    file_workers.reset();
+    question_workers.reset();
+  }
+
+  FileSystem& files;
+  // Two pools, so that slow searches never stand before a read of an ordinary file.
+  std::unique_ptr<Workers> file_workers;
+  std::unique_ptr<Workers> question_workers;
+  std::move_only_function<void()> on_ready;  // INIT has been received
+  bool writeback_wanted = false;
+};
+
+inline FuseBorder& border_of(fuse_req_t req) {
+  return *static_cast<FuseBorder*>(fuse_req_userdata(req));
+}
+
+// How a request is treated when it has to wait.
+enum class RequestKind : bool {
+  file,      // of ordinary nodes: never interrupted, no supplementary groups
+  question,  // of computed ones: the caller's groups are read, EINTR on interrupt
+};
+inline RequestKind kind_of(NodeId node) {
+  return is_hidden(node) ? RequestKind::question : RequestKind::file;
+}
+
+// On whose behalf the request runs.
+Caller caller_of(fuse_req_t req, RequestKind kind);
+// Counts a request that has to wait.
+void count_parked();
+
+namespace parked {
+
+// An argument as a parked request keeps it, and as the call takes it again.
+inline std::string own(std::string_view text) {
+  return std::string(text);
+}
+inline Buffer own(Bytes bytes) {
+  Buffer copy = Buffer::take(bytes.size());
+  std::copy(bytes.begin(), bytes.end(), copy.data());
+  return copy;
+}
+template <class T>
+T own(T plain) {
+  return plain;
+}
+inline std::string_view lend(const std::string& text) {
+  return text;
+}
+inline Bytes lend(const Buffer& bytes) {
+  return bytes.bytes();
+}
+template <class T>
+const T& lend(const T& plain) {
+  return plain;
+}
+
+}  // namespace parked
+
+// Asks `call(FileSystem&, const Caller&, Wait, args...)` and answers `req` with its result.
+// Arguments are values, std::string_view or Bytes; the last two end with the callback that
+// received them, so they are copied when the request is parked.
+template <class Call, class... Args>
+void serve(fuse_req_t req, FuseOp op, RequestKind kind, Call call, Args... args) {
+  Reply reply(req, op);
+  FuseBorder& border = border_of(req);
+  Caller caller = caller_of(req, kind);
+  {
+    const auto result = call(border.files, caller, Wait::never, args...);
+    if (result || result.error().code != EAGAIN) return std::move(reply).send(result);
+  }
+  count_parked();
+  auto again = [&border, call, caller = std::move(caller),
+                args_kept = std::make_tuple(parked::own(args)...)] {
+    return std::apply(
+        [&](const auto&... kept) {
+          return call(border.files, caller, Wait::allowed, parked::lend(kept)...);
+        },
+        args_kept);
+  };
+  if (kind == RequestKind::file) {
+    border.file_workers->submit([again = std::move(again), reply = std::move(reply)]() mutable {
+      std::move(reply).send(again());
+    });
+    return;
+  }
+  border.question_workers->submit(
+      [again = std::move(again), waiting = ParkedReply(std::move(reply))]() mutable {
+        const auto result = again();
+        if (auto mine = waiting.claim()) std::move(*mine).send(result);
+      });
+}
+
+// Each fills in the callbacks of its topic.
+void add_node_operations(fuse_lowlevel_ops& ops);
+void add_data_operations(fuse_lowlevel_ops& ops);
+void add_directory_operations(fuse_lowlevel_ops& ops);
+void add_xattr_operations(fuse_lowlevel_ops& ops);
+
+}  // namespace vexfs
