@@ -30,6 +30,8 @@ enum class Rank : unsigned char {
   hidden,      // fs: open questions
   engine,      // search: collections, the queue's memory
   space,       // search: rows of one space
+  graph,       // hnsw: save and load against inserts and erases (writes out while held)
+  graph_edit,  // hnsw: erases of one graph
   volume,      // storage: transaction order
   tree,        // storage: one tree's latch
   cache,       // storage: one cache shard
