@@ -38,13 +38,16 @@ Result<QuestionOptions> parse_options(std::string_view text);
 struct Question {
   Ino scope = kRootIno;  // the directory asked
   Caller caller = {};
-  std::string text = {};  // one of text, vector, similar_to
+  std::string text = {};  // one of text, vector, similar_to, similar_path
   std::vector<float> vector = {};
   Ino similar_to{};
+  std::string similar_path = {};  // a file below the scope, as `path` of an answer names it
   QuestionOptions options = {};
 };
 
-// One line of a query file: {"text":…} or {"vector":[…]}, with k, mode, …, "filter":{…}.
+// One line of a query file: {"text":…}, {"vector":[…]} or {"similar":PATH}, with k, mode, ef,
+// exact, chunks, min and "filter":{name, newer, older, larger, smaller, type}. EINVAL for an
+// unknown key, a bad value, or not exactly one of the three. NaN does not exist in JSON.
 Result<Question> parse_question(std::string_view json);
 
 struct Locator {
