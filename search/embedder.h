@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Embedder: from text to vectors that may be compared by cosine.
+//
+// An embedder never changes: what is learnt later is a new embedder with another identity, and
+// whoever holds vectors of the old one embeds again in the background. So a space stores one
+// identity, and vectors of two identities are never compared.
+//
+// Threads: any. Calls may take long (an endpoint): never on a thread that answers the kernel.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "search/terms.h"
+#include "search/text_index.h"
+
+namespace vexfs {
+
+struct DocumentText {
+  std::string_view text;
+  const TermBag& terms;
+};
+
+struct QuestionText {
+  std::string_view text;
+  const TermBag& terms;         // corrected, see TextIndex::corrected()
+  const TextIndex& statistics;  // of the collection
+};
+
+class Embedder {
+ public:
+  virtual ~Embedder() = default;
+  // 1 ..= 4096, of every vector.
+  virtual std::uint32_t dimension() const = 0;
+  // What a vector's comparability hangs on: name, version, dimension, chunker and terms version.
+  // One line without TAB, at most 255 bytes.
+  virtual std::string identity() const = 0;
+
+  // One unit-length row of dimension() floats each, one after the other; all zero for a text
+  // that has no vector (empty, unknown words only). EAGAIN: try later (an endpoint is down).
+  virtual Result<> embed_documents(std::span<const DocumentText> documents,
+                                   std::span<float> rows) const = 0;
+  // As above for one question.
+  virtual Result<> embed_question(const QuestionText& question, std::span<float> row) const = 0;
+};
+
+}  // namespace vexfs

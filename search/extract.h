@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Extract: from the bytes of a file to text, or to a reason why there is none.
+//
+//   UTF-8 (with or without BOM), UTF-16 with BOM -> text    NUL bytes, mostly control -> skipped
+//   anything else without control characters     -> read as Latin-1
+//
+// Always: the text is valid UTF-8; each of its bytes knows which byte of the file it came from;
+// time and memory are linear in what is passed. Threads: any.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace vexfs {
+
+inline constexpr std::uint64_t kExtractBytesMax = 8 << 20;  // of a file; the rest is not indexed
+
+enum class ContentKind : std::uint8_t { plain, markdown, html, code };
+
+// By the suffix of a file's name; plain when it says nothing.
+ContentKind kind_of(std::string_view name);
+
+struct Extracted {
+  // From `text` on, text and file advance byte by byte, until the next run.
+  struct Run {
+    std::uint32_t text = 0, file = 0;
+  };
+  ContentKind kind = ContentKind::plain;
+  std::string text = {};          // empty when skipped, or when there is nothing to read
+  std::vector<Run> runs = {};     // ascending in both; empty: text is the file
+  const char* skipped = nullptr;  // why: "binary", …; static text for user.vexfs.status
+  bool cut = false;               // the file is longer than what was passed
+
+  // Where in the file the byte `at` of the text came from; at == text.size() is the end.
+  std::uint32_t file_offset(std::uint32_t at) const;
+};
+
+// `head` is the file's beginning: all of it, or the first kExtractBytesMax bytes of `file_size`.
+Extracted extract(std::string_view name, Bytes head, std::uint64_t file_size);
+
+// Text to show for `bytes`, a chunk's range of a file of this name: decoded and stripped as
+// extract() did, valid UTF-8 whatever the bytes are.
+std::string text_of_range(std::string_view name, Bytes bytes);
+
+}  // namespace vexfs
