@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// AnnEngine: what the vector bench asks of each engine, ours and the peers.
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bench/ann_data.h"
+
+namespace vexfs::bench {
+
+struct BuildOptions {
+  std::uint32_t m = 16, ef_construction = 200, threads = 1;
+};
+
+class AnnEngine {
+ public:
+  virtual ~AnnEngine() = default;
+  virtual std::string name() const = 0;
+  virtual void build(const DataSet& data, BuildOptions options) = 0;
+  // At most answer.size() nearest slots; how many.
+  virtual std::size_t search(std::span<const float> query, std::uint32_t ef,
+                             std::span<Slot> answer) = 0;
+};
+
+std::unique_ptr<AnnEngine> make_graph_engine();
+#if defined(VEXFS_HAVE_HNSWLIB)
+// Of Debian's libhnswlib-dev, compiled with -O3 -march=native. For cosine it is asked by inner
+// product over the same normalised rows.
+std::unique_ptr<AnnEngine> make_hnswlib_engine();
+#endif
+
+}  // namespace vexfs::bench

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "base/assert.h"
+#include "bench/ann_engine.h"
+#include "hnsw/graph.h"
+
+namespace vexfs::bench {
+
+namespace {
+
+class GraphEngine : public AnnEngine {
+ public:
+  std::string name() const override { return "vexfs"; }
+  void build(const DataSet& data, BuildOptions options) override {
+    graph_ = std::make_unique<Graph>(
+        data.rows,
+        GraphOptions{
+            .metric = data.metric, .m = options.m, .ef_construction = options.ef_construction});
+    std::atomic<Slot> next = 0;
+    const auto work = [&] {
+      for (Slot slot; (slot = next.fetch_add(1)) < data.rows.size();)
+        VEXFS_ASSERT(graph_->insert(slot));
+    };
+    std::vector<std::thread> threads;
+    for (std::uint32_t t = 1; t < options.threads; ++t) threads.emplace_back(work);
+    work();
+    for (std::thread& thread : threads) thread.join();
+  }
+  std::size_t search(std::span<const float> query, std::uint32_t ef,
+                     std::span<Slot> answer) override {
+    const auto all = [](Slot) { return true; };
+    const auto found = graph_->search(query, static_cast<std::uint32_t>(answer.size()), ef, all);
+    std::ranges::transform(found, answer.begin(), &Neighbour::slot);
+    return found.size();
+  }
+
+ private:
+  std::unique_ptr<Graph> graph_;
+};
+
+}  // namespace
+
+std::unique_ptr<AnnEngine> make_graph_engine() {
+  return std::make_unique<GraphEngine>();
+}
+
+}  // namespace vexfs::bench
