@@ -6,17 +6,32 @@
 #include <atomic>
 #include <iterator>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 namespace vexfs {
 
 namespace {
 std::atomic<Level> level_min{Level::info};
+std::atomic<bool> stamped_lines{false};
 constexpr const char* kNames[] = {"info", "warn", "error"};
+
+template <class Out>
+void stamp(Out out) {
+  const timespec now = wall_clock();
+  tm utc{};
+  gmtime_r(&now.tv_sec, &utc);
+  format_to(out, "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z ", utc.tm_year + 1900, utc.tm_mon + 1,
+            utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1'000'000);
+}
 }  // namespace
 
 void set_log_level(Level level) {
   level_min.store(level, std::memory_order_relaxed);
+}
+
+void set_log_stamped(bool stamped) {
+  stamped_lines.store(stamped, std::memory_order_relaxed);
 }
 
 void log(Level level, const char* area, std::string_view event,
@@ -24,6 +39,7 @@ void log(Level level, const char* area, std::string_view event,
   if (level < level_min.load(std::memory_order_relaxed)) return;
   fmt::memory_buffer line;
   auto out = std::back_inserter(line);
+  if (stamped_lines.load(std::memory_order_relaxed)) stamp(out);
   format_to(out, "{} {}: {}", kNames[static_cast<int>(level)], area, event);
   for (const Field& field : fields) {
     if (const auto* number = std::get_if<std::uint64_t>(&field.value))

@@ -24,5 +24,7 @@ void log(Level level, const char* area, std::string_view event,
          std::initializer_list<Field> fields = {});
 // Lines below `level` are dropped; default info.
 void set_log_level(Level level);
+// Each line begins with the time (UTC): for a log file, which nobody else stamps.
+void set_log_stamped(bool stamped);
 
 }  // namespace vexfs
