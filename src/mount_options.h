@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The words after -o, of `vexfs mount`, `mount -t vexfs` and /etc/fstab.
+//
+//   ro rw                    read-only, writable (default)
+//   allow_other              users other than the mounting one may enter
+//   suid dev                 obey set-user-id bits, device nodes (root only; default: neither)
+//   noexec noatime …         passed to the kernel
+//   sync=fsync               fsync(2) makes durable (default); also strict, none, interval=MS
+//   commit=SECONDS           what was not fsynced is in the log after this long (default 5)
+//   memory=SIZE              cache of the volume's pages (default 128M)
+//   index=0                  no search: files only
+//   index_workers=N          threads that index (default 1)
+//   writeback                let the kernel gather small writes
+//   _netdev nofail noauto user users defaults x-…   for others; accepted, without effect here
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "fs/file_system.h"
+#include "src/trouble.h"
+#include "storage/volume.h"
+
+namespace vexfs {
+
+struct MountOptions {
+  VolumeOptions volume;
+  FileSystemOptions files;
+  bool read_only = false;
+  bool allow_other = false;
+  bool suid = false;
+  bool dev = false;
+  bool writeback = false;
+  std::string kernel_options;  // comma-separated
+};
+
+// An option that nobody knows is trouble: never a mount other than the one asked for.
+Outcome<MountOptions> parse_mount_options(std::string_view text);
+
+// "20G", "512M", "4096": bytes, by powers of 1024; nothing for what is no size.
+std::optional<std::uint64_t> parse_size(std::string_view text);
+// 21474836480 -> "20.0G"
+std::string size_for_people(std::uint64_t bytes);
+
+}  // namespace vexfs
