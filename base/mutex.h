@@ -24,8 +24,9 @@ namespace vexfs {
 // Lock order, outermost first. Locks of one rank may be held together only where their own
 // class orders them (inodes: by inode number).
 enum class Rank : unsigned char {
-  directory,   // fs: a directory's entries (rename takes several, by number)
-  inode,       // fs: one inode's attributes and data
+  directory,   // fs: moves of directories, so that no loop can come about
+  write_back,  // fs: one file's write-back, truncation or vector in progress
+  inode,       // fs: one inode's attributes, entries and data (several by number)
   node_table,  // fs: the table of live inodes
   hidden,      // fs: open questions
   engine,      // search: collections, the queue's memory
@@ -85,9 +86,19 @@ class VEXFS_TSA(capability("mutex")) SharedMutex {
     impl_.unlock();
     lock_order::released(rank_);
   }
+  bool try_lock() VEXFS_TSA(try_acquire_capability(true)) {
+    if (!impl_.try_lock()) return false;
+    lock_order::acquired(rank_);
+    return true;
+  }
   void lock_shared() VEXFS_TSA(acquire_shared_capability()) {
     lock_order::acquired(rank_);
     impl_.lock_shared();
+  }
+  bool try_lock_shared() VEXFS_TSA(try_acquire_shared_capability(true)) {
+    if (!impl_.try_lock_shared()) return false;
+    lock_order::acquired(rank_);
+    return true;
   }
   void unlock_shared() VEXFS_TSA(release_shared_capability()) {
     impl_.unlock_shared();

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/change.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "fs/inode_format.h"
+
+namespace vexfs {
+
+Inode loggable(const Node& node, const Inode& inode, std::uint64_t first_pending) {
+  Inode out = inode;
+  if (first_pending == FilePages::kNone) return out;
+  const std::uint64_t covered = std::max(node.logged_size, first_pending * kBlockBytes);
+  out.size = std::min(out.size, covered);
+  out.content = node.logged_content;
+  return out;
+}
+
+Change::One& Change::one(Node& node) {
+  for (std::size_t i = 0; i < count_; ++i)
+    if (all_[i].node == &node) return all_[i];
+  VEXFS_ASSERT(count_ < all_.size());
+  One& added = all_[count_++];
+  added.node = &node;
+  added.next = node.inode;
+  return added;
+}
+
+Inode& Change::edit(Node& node) {
+  return one(node).next;
+}
+
+void Change::remove(Node& node) {
+  one(node).removed = true;
+}
+
+Result<> Change::commit(Volume::CommitOptions options, WrittenSoFar written) {
+  std::array<Inode, 4> logged;
+  for (std::size_t i = 0; i < count_; ++i) {
+    const One& change = all_[i];
+    const Node& node = *change.node;
+    if (change.removed) {
+      transaction.erase(Tree::inode, ino_key(node.ino));
+      continue;
+    }
+    const std::uint64_t pending = node.pages.first_pending(written.to);
+    logged[i] = loggable(node, change.next, pending);
+    if (pending != FilePages::kNone && written.content != 0) logged[i].content = written.content;
+    transaction.put(Tree::inode, ino_key(node.ino), bytes_of(logged[i].encode()));
+  }
+  VEXFS_TRY(const Lsn lsn, volume_.commit(transaction, options));
+  for (std::size_t i = 0; i < count_; ++i) {
+    Node& node = *all_[i].node;
+    node.inode = all_[i].next;
+    node.logged_size = logged[i].size;
+    node.logged_content = logged[i].content;
+    node.removed = node.removed || all_[i].removed;
+    node.stale_record = node.pages.first_pending(written.to) != FilePages::kNone;
+    node.loaded.store(true, std::memory_order_release);
+    node.lsn.store(static_cast<std::uint64_t>(lsn), std::memory_order_relaxed);
+  }
+  return {};
+}
+
+}  // namespace vexfs

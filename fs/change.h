@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Change: new attributes of up to four inodes, and a transaction that makes them true together
+// with whatever else the caller puts into it.
+//
+// Always: nothing in memory changes before the transaction is committed.
+// Threads: one, which holds the nodes' locks for writing until commit() has returned.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "fs/node.h"
+#include "storage/transaction.h"
+#include "storage/volume.h"
+
+namespace vexfs {
+
+// The attributes as they may be logged now: with a size and a content generation that cover only
+// what is on the disk, if blocks at and after `first_pending` are not.
+Inode loggable(const Node& node, const Inode& inode, std::uint64_t first_pending);
+
+// Of the one node edited, blocks before `to` that are being written are on the disk; `content`
+// is the generation of this state if others are not yet.
+struct WrittenSoFar {
+  std::uint64_t to = 0;
+  std::uint64_t content = 0;
+};
+
+class Change {
+ public:
+  explicit Change(Volume& volume) : volume_(volume) {}
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
+
+  Transaction transaction;
+
+  // The attributes to change, as they are at the first call for this node.
+  Inode& edit(Node& node);
+  // The node's record goes away with this change.
+  void remove(Node& node);
+  Result<> commit(Volume::CommitOptions options, WrittenSoFar written = {});
+
+ private:
+  struct One {
+    Node* node = nullptr;
+    Inode next;
+    bool removed = false;
+  };
+  One& one(Node& node);
+
+  Volume& volume_;
+  std::array<One, 4> all_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace vexfs

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Open files: open, read, write, close, fsync.
+#include <fcntl.h>
+
+#include "base/log.h"
+#include "fs/file_content.h"
+#include "fs/files_state.h"
+
+namespace vexfs {
+
+namespace {
+
+constexpr std::int64_t kDayNs = 86'400'000'000'000;
+
+bool wants_atime(const Inode& inode, std::int64_t now) {
+  return inode.atime_ns <= inode.mtime_ns || inode.atime_ns <= inode.ctime_ns ||
+         now - inode.atime_ns > kDayNs;
+}
+
+// relatime: moves in memory, at most once a day or after a change. Never waits for it.
+void note_access(FilesState& state, const NodeRef& node) {
+  if (state.read_only) return;
+  const auto hold = WriteHold::take(state.volume, *node, Wait::never);
+  if (!hold || node->removed) return;
+  const std::int64_t now = now_ns();
+  if (!wants_atime(node->inode, now)) return;
+  node->inode.atime_ns = now;
+  state.mark_stale(node);
+}
+
+void tell_closed(FilesState& state, Node& node) {
+  if (node.changed.exchange(false)) state.index.closed(node.ino);
+}
+
+}  // namespace
+
+Result<Opened> Files::open_file(const Caller& caller, NodeId id, int flags, Wait wait) {
+  const NodeRef node = state_->pin(id);
+  if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)) VEXFS_CHECK(state_->writable());
+  if (flags & O_TRUNC) {
+    SetAttr truncate;
+    truncate.size = true;
+    VEXFS_TRY([[maybe_unused]] const auto attributes, setattr(caller, id, truncate, wait));
+  }
+  bool read_time = false;
+  {
+    VEXFS_TRY(const auto hold, ReadHold::take(state_->volume, *node, wait));
+    if (node->removed) return fail(ENOENT, "files: open of a removed file");
+    if (node->inode.is_directory()) return fail(EISDIR, "files: open of a directory");
+    if (S_ISLNK(node->inode.mode)) return fail(ELOOP, "files: open of a symlink");
+    node->opens.fetch_add(1);
+    state_->nodes.count_lookup(*node);  // an open keeps the node in memory, too
+    read_time = (flags & O_ACCMODE) != O_WRONLY && wants_atime(node->inode, now_ns());
+  }
+  if (read_time) note_access(*state_, node);
+  return Opened{};
+}
+
+void Files::release(NodeId id, std::uint64_t, int) {
+  NodeRef node = state_->pin(id);
+  tell_closed(*state_, *node);
+  const bool last = node->opens.fetch_sub(1) == 1;
+  forget(id, 1);
+  if (!last) return;
+  if (auto hold = ReadHold::take(state_->volume, *node, Wait::never);
+      hold && (node->inode.links != 0 || node->removed))
+    return;
+  state_->write_back.submit([this, node = std::move(node)]() mutable {
+    const Ino ino = node->ino;
+    if (auto removed = state_->remove_closed(std::move(node)); !removed)
+      log(Level::warn, "files", "removal goes on at the next mount",
+          {{"ino", static_cast<std::uint64_t>(ino)},
+           {"errno", static_cast<std::uint64_t>(removed.error().code)}});
+  });
+}
+
+Result<std::size_t> Files::read(const Caller&, NodeId id, std::uint64_t, std::uint64_t offset,
+                                MutableBytes into, Wait wait) {
+  const NodeRef node = state_->pin(id);
+  std::size_t bytes = 0;
+  bool read_time = false;
+  {
+    VEXFS_TRY(const auto hold, ReadHold::take(state_->volume, *node, wait));
+    if (!node->inode.is_regular()) return fail(EINVAL, "files: read of no regular file");
+    if (node->removed) return fail(EIO, "files: read of a removed file");
+    VEXFS_TRY(bytes, read_content(*state_, *node, offset, into, wait));
+    read_time = wants_atime(node->inode, now_ns());
+  }
+  if (read_time) note_access(*state_, node);
+  return bytes;
+}
+
+Result<std::size_t> Files::write(const Caller& caller, NodeId id, std::uint64_t,
+                                 std::uint64_t offset, Bytes from, Wait wait) {
+  VEXFS_CHECK(state_->writable());
+  if (offset > kFileBytesMax || from.size() > kFileBytesMax - offset)
+    return fail(EFBIG, "files: file over 16 TiB");
+  if (from.empty()) return 0;
+  const NodeRef node = state_->pin(id);
+  VEXFS_CHECK(state_->write_back.make_room(*node, from.size(), wait));
+  std::size_t dirty = 0;
+  {
+    VEXFS_TRY(const auto hold, WriteHold::take(state_->volume, *node, wait));
+    if (!node->inode.is_regular()) return fail(EINVAL, "files: write to no regular file");
+    if (node->removed) return fail(EIO, "files: write to a removed file");
+    VEXFS_CHECK(write_content(*state_, *node, offset, from, wait));
+    drop_set_id(caller, node->inode);
+    state_->touch_content(*node);
+    state_->mark_stale(node);
+    dirty = node->pages.dirty_count();
+  }
+  state_->write_back.write_back_if_large(node, dirty);
+  state_->index.changed(node->ino);
+  return from.size();
+}
+
+Result<> Files::flush(const Caller&, NodeId id, std::uint64_t, Wait wait) {
+  const NodeRef node = state_->pin(id);
+  if (node->flush_on_close.load()) {
+    if (wait == Wait::never) return fail(EAGAIN, "files: close writes back");
+    node->flush_on_close = false;
+    VEXFS_CHECK(state_->write_back.write_back(*node));
+  }
+  tell_closed(*state_, *node);
+  if (const int code = node->write_error.load()) return fail(code, "files: write-back failed");
+  return {};
+}
+
+void Files::fsync(const Caller&, NodeId id, std::uint64_t, bool, Done done) {
+  NodeRef node = state_->pin(id);
+  bool clean = false;
+  if (auto hold = ReadHold::take(state_->volume, *node, Wait::never))
+    clean = node->pages.empty() && !node->stale_record && node->write_error.load() == 0;
+  if (clean) return state_->volume.sync(Lsn{node->lsn.load()}, std::move(done));
+  state_->write_back.submit([this, node = std::move(node), done = std::move(done)]() mutable {
+    auto written = state_->write_back.write_back(*node);
+    // A failure of an earlier round is reported once, by the fsync that comes first.
+    const int earlier = node->write_error.exchange(0);
+    if (written && earlier) written = fail(earlier, "files: earlier write-back failed");
+    if (!written) return done(written);
+    state_->volume.sync(Lsn{node->lsn.load()}, std::move(done));
+  });
+}
+
+void Files::sync_all(Done done) {
+  state_->write_back.submit([this, done = std::move(done)]() mutable {
+    if (auto written = state_->write_back.write_back_all(); !written) return done(written);
+    state_->volume.sync(state_->volume.last_lsn(), std::move(done));
+  });
+}
+
+}  // namespace vexfs

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// The end of an inode, and the long part of a truncation.
+//
+//   names  open   state
+//   some   any    a file
+//   none   yes    in Tree::orphan; mount removes it after a crash
+//   none   no     gone: record, content and attributes leave in one transaction where they fit,
+//                 else the orphan entry stays until bounded steps have freed the rest
+#include <vector>
+
+#include "base/log.h"
+#include "fs/files_state.h"
+#include "fs/inode_format.h"
+#include "fs/xattrs.h"
+#include "storage/extent_edit.h"
+
+namespace vexfs {
+
+namespace {
+
+// Of extents and of attribute parts in one transaction; at most 80 bytes of log each.
+constexpr std::size_t kRecordsMax = 1000;
+
+struct Freed {
+  bool all = false;
+  std::int64_t blocks_added = 0;
+};
+
+Result<Freed> free_content(Volume& volume, Transaction& transaction, Ino ino, Wait wait) {
+  ExtentEdit edit(volume, ino, wait);
+  VEXFS_TRY(const std::uint64_t done, edit.remove(0, kBlocksEnd, kRecordsMax));
+  edit.log(transaction);
+  VEXFS_TRY(const bool attributes, erase_xattrs(volume, transaction, ino, kRecordsMax, wait));
+  return Freed{.all = done == kBlocksEnd && attributes, .blocks_added = edit.blocks_added()};
+}
+
+}  // namespace
+
+Result<FilesState::Loss> FilesState::lose_last_name(Change& change, Node& node, Wait wait) {
+  Transaction& transaction = change.transaction;
+  if (node.opens.load() > 0) {
+    transaction.put(Tree::orphan, ino_key(node.ino), {});
+    return Loss::waits;
+  }
+  index.log_removed(transaction, node.ino);
+  VEXFS_TRY(const Freed freed, free_content(volume, transaction, node.ino, wait));
+  if (freed.all) {
+    change.remove(node);
+    transaction.erase(Tree::orphan, ino_key(node.ino));
+    return Loss::gone;
+  }
+  change.edit(node).blocks += static_cast<std::uint64_t>(freed.blocks_added);
+  transaction.put(Tree::orphan, ino_key(node.ino), {});
+  return Loss::gone_partly;
+}
+
+void FilesState::mark_lost(Node& node, Loss loss) {
+  if (loss == Loss::waits) return;
+  node.removed = true;
+  drop_pages(node, 0, FilePages::kNone);
+}
+
+void FilesState::tell_lost(NodeRef node, Loss loss) {
+  if (loss == Loss::waits) return;
+  index.removed(node->ino);
+  if (loss == Loss::gone) return;
+  write_back.submit([this, ino = node->ino] {
+    if (auto reaped = reap(ino); !reaped)
+      log(Level::warn, "files", "removal goes on at the next mount",
+          {{"ino", static_cast<std::uint64_t>(ino)},
+           {"errno", static_cast<std::uint64_t>(reaped.error().code)}});
+  });
+}
+
+Result<> FilesState::reap(Ino ino) {
+  for (bool all = false; !all;) {
+    Transaction transaction;
+    VEXFS_TRY(const Freed freed, free_content(volume, transaction, ino, Wait::allowed));
+    all = freed.all;
+    if (all) {
+      transaction.erase(Tree::inode, ino_key(ino));
+      transaction.erase(Tree::orphan, ino_key(ino));
+    }
+    VEXFS_TRY([[maybe_unused]] const Lsn lsn, volume.commit(transaction, {.freeing = true}));
+  }
+  return {};
+}
+
+Result<> FilesState::remove_closed(NodeRef node) {
+  Loss loss = Loss::waits;
+  {
+    VEXFS_TRY(const auto hold, WriteHold::take(volume, *node, Wait::allowed));
+    if (node->inode.links != 0 || node->removed || node->opens.load() > 0) return {};
+    Change change(volume);
+    change.edit(*node);
+    VEXFS_TRY(loss, lose_last_name(change, *node, Wait::allowed));
+    VEXFS_CHECK(change.commit({.freeing = true}));
+    mark_lost(*node, loss);
+  }
+  tell_lost(std::move(node), loss);
+  return {};
+}
+
+Result<> FilesState::finish_truncation(Node& node, std::uint64_t from) {
+  for (bool all = false; !all;) {
+    ExtentEdit edit(volume, node.ino, Wait::allowed);
+    VEXFS_TRY(const std::uint64_t done, edit.remove(from, kBlocksEnd, kRecordsMax));
+    all = done == kBlocksEnd;
+    Change change(volume);
+    change.edit(node).blocks += static_cast<std::uint64_t>(edit.blocks_added());
+    edit.log(change.transaction);
+    if (all) change.transaction.erase(Tree::intent, truncate_intent_key(node.ino));
+    VEXFS_CHECK(change.commit({.freeing = true}));
+  }
+  return {};
+}
+
+Result<> FilesState::recover() {
+  std::vector<Ino> orphans;
+  VEXFS_CHECK(volume.scan(Tree::orphan, ino_key(Ino{0}), {}, [&](Bytes key, Bytes) {
+    orphans.push_back(static_cast<Ino>(KeyReader(key).u64()));
+    return true;
+  }));
+  for (const Ino ino : orphans) {
+    Transaction transaction;
+    index.log_removed(transaction, ino);
+    VEXFS_TRY([[maybe_unused]] const Lsn lsn, volume.commit(transaction, {.freeing = true}));
+    VEXFS_CHECK(reap(ino));
+  }
+  std::vector<std::pair<Ino, std::uint64_t>> truncations;
+  VEXFS_CHECK(volume.scan(Tree::intent, Key().u8(kIntentTruncate), Key().u8(kIntentTruncate + 1),
+                          [&](Bytes key, Bytes value) {
+                            KeyReader number(key);
+                            number.u8();
+                            const auto ino = static_cast<Ino>(number.u64());
+                            truncations.emplace_back(ino, KeyReader(value).u64());
+                            return true;
+                          }));
+  for (const auto& [ino, from] : truncations) {
+    const NodeRef node = nodes.pin(ino);
+    VEXFS_TRY(const auto hold, WriteHold::take(volume, *node, Wait::allowed));
+    VEXFS_CHECK(finish_truncation(*node, from));
+  }
+  if (!orphans.empty() || !truncations.empty())
+    log(Level::info, "files", "finished what was cut short",
+        {{"orphans", std::uint64_t{orphans.size()}},
+         {"truncations", std::uint64_t{truncations.size()}}});
+  return {};
+}
+
+}  // namespace vexfs

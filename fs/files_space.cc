@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Holes: fallocate and lseek.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "fs/file_content.h"
+#include "fs/file_resize.h"
+#include "fs/files_state.h"
+#include "storage/file_data.h"
+
+namespace vexfs {
+
+namespace {
+
+// Zeroes [from, to): bytes of blocks in part, whole blocks as a hole.
+Result<> zero_range(FilesState& state, Node& node, std::uint64_t from, std::uint64_t to) {
+  const std::uint64_t head_end = std::min(to, (from + kBlockBytes - 1) / kBlockBytes * kBlockBytes);
+  const std::uint64_t tail_start = std::max(head_end, to / kBlockBytes * kBlockBytes);
+  if (from < head_end) VEXFS_CHECK(zero_in_block(state, node, from, head_end, Wait::allowed));
+  if (tail_start < to) VEXFS_CHECK(zero_in_block(state, node, tail_start, to, Wait::allowed));
+  return make_hole(state, node, head_end / kBlockBytes, tail_start / kBlockBytes);
+}
+
+Result<std::uint64_t> find_data(FilesState& state, const Node& node, std::uint64_t block,
+                                std::uint64_t end, Wait wait) {
+  VEXFS_TRY(const std::uint64_t on_disk, find_file_data(state.volume, node.ino, block, end, wait));
+  return std::min(on_disk, node.pages.next(block));
+}
+
+Result<std::uint64_t> find_hole(FilesState& state, const Node& node, std::uint64_t block,
+                                std::uint64_t end, Wait wait) {
+  while (block < end) {
+    if (node.pages.find(block)) {
+      ++block;
+      continue;
+    }
+    VEXFS_TRY(const std::uint64_t hole, find_file_hole(state.volume, node.ino, block, end, wait));
+    if (hole == block) break;
+    block = hole;
+  }
+  return block;
+}
+
+}  // namespace
+
+Result<> Files::fallocate(const Caller& caller, NodeId id, std::uint64_t, int mode,
+                          std::uint64_t offset, std::uint64_t length, Wait wait) {
+  VEXFS_CHECK(state_->writable());
+  const bool keep_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
+  const int what = mode & ~FALLOC_FL_KEEP_SIZE;
+  // Preallocation (0) is not offered: a new block is written for each change, so it would
+  // promise what a full volume could not keep. glibc's posix_fallocate() then writes zeros.
+  if (what != FALLOC_FL_ZERO_RANGE && !(what == FALLOC_FL_PUNCH_HOLE && keep_size))
+    return fail(EOPNOTSUPP, "files: fallocate mode");
+  if (length == 0) return fail(EINVAL, "files: fallocate of nothing");
+  if (offset > kFileBytesMax || length > kFileBytesMax - offset)
+    return fail(EFBIG, "files: file over 16 TiB");
+  if (wait == Wait::never) return fail(EAGAIN, "files: fallocate waits");
+  const NodeRef node = state_->pin(id);
+  {
+    VEXFS_TRY(const auto serial, SerialHold::take(*node, wait));
+    VEXFS_TRY(const auto hold, WriteHold::take(state_->volume, *node, wait));
+    if (!node->inode.is_regular()) return fail(ENODEV, "files: fallocate of no regular file");
+    if (node->removed) return fail(ENOENT, "files: fallocate of a removed file");
+    const std::uint64_t end = offset + length, size = node->inode.size;
+    if (offset < size) VEXFS_CHECK(zero_range(*state_, *node, offset, std::min(end, size)));
+    if (what == FALLOC_FL_ZERO_RANGE && !keep_size && end > size) {
+      Change change(state_->volume);
+      Resize resize(*state_, *node, change);
+      VEXFS_CHECK(resize.prepare(end, wait));
+      VEXFS_CHECK(resize.commit(wait));
+    }
+    drop_set_id(caller, node->inode);
+    state_->touch_content(*node);
+    state_->mark_stale(node);
+  }
+  state_->index.changed(node->ino);
+  return {};
+}
+
+Result<std::uint64_t> Files::lseek(const Caller&, NodeId id, std::uint64_t, std::uint64_t offset,
+                                   int whence, Wait wait) {
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) return fail(EINVAL, "files: lseek whence");
+  const NodeRef node = state_->pin(id);
+  VEXFS_TRY(const auto hold, ReadHold::take(state_->volume, *node, wait));
+  const std::uint64_t size = node->inode.size;
+  if (offset >= size) return fail(ENXIO, "files: lseek past the end");
+  const std::uint64_t first = offset / kBlockBytes, end = (size + kBlockBytes - 1) / kBlockBytes;
+  const auto find = whence == SEEK_DATA ? find_data : find_hole;
+  VEXFS_TRY(const std::uint64_t block, find(*state_, *node, first, end, wait));
+  const std::uint64_t found = std::max(offset, block * kBlockBytes);
+  if (whence == SEEK_HOLE) return std::min(found, size);
+  if (block >= end) return fail(ENXIO, "files: no more data");
+  return found;
+}
+
+}  // namespace vexfs

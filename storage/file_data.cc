@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/file_data.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <optional>
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+namespace vexfs {
+
+namespace {
+
+struct FileDataMetrics {
+  Counter& read_bytes = metrics::counter("vexfs_data_read_bytes", "File data read from the disk");
+  Counter& written_bytes =
+      metrics::counter("vexfs_data_written_bytes", "File data written to the disk");
+  Counter& bad_blocks = metrics::counter("vexfs_data_checksum_failures_total",
+                                         "Blocks of files whose content did not check");
+};
+
+FileDataMetrics& figures() {
+  static FileDataMetrics all;
+  return all;
+}
+
+Result<> verify(Ino ino, const FileExtent& extent, Bytes blocks) {
+  for (std::uint32_t i = 0; i < extent.blocks; ++i) {
+    if (hash64(blocks.subspan(std::size_t{i} * kBlockBytes, kBlockBytes)) == extent.checks[i])
+      continue;
+    figures().bad_blocks.add();
+    log(Level::error, "data", "block does not check",
+        {{"ino", static_cast<std::uint64_t>(ino)},
+         {"file_block", extent.block + i},
+         {"block", static_cast<std::uint64_t>(extent.first) + i}});
+    return fail(EIO, "data: block does not check");
+  }
+  return {};
+}
+
+constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+
+}  // namespace
+
+Result<std::vector<FileExtent>> file_extents(Volume& volume, Ino ino, std::uint64_t from,
+                                             std::uint64_t to, std::size_t max, Wait wait) {
+  std::vector<FileExtent> found;
+  std::optional<Error> bad;
+  // Records begin at most one extent's length before what they cover.
+  const std::uint64_t before = std::min<std::uint64_t>(from, kExtentBlocksMax - 1);
+  VEXFS_CHECK(volume.scan(
+      Tree::extent, extent_key(ino, from - before), extent_key(ino, to),
+      [&](Bytes key, Bytes value) {
+        auto extent = FileExtent::decode(key, value);
+        if (!extent) {
+          bad = extent.error();
+          return false;
+        }
+        if (extent->end() <= from) return true;
+        if (extent->block >= from && extent->end() <= to)
+          found.push_back(std::move(*extent));
+        else
+          found.push_back(extent->cut(from, to));
+        return found.size() < max;
+      },
+      wait));
+  if (bad) return std::unexpected(*bad);
+  return found;
+}
+
+Result<> read_file_blocks(Volume& volume, Ino ino, std::uint64_t block, MutableBytes into,
+                          Wait wait) {
+  VEXFS_ASSERT(into.size() % kBlockBytes == 0);
+  const std::uint64_t end = block + into.size() / kBlockBytes;
+  VEXFS_TRY(const auto extents, file_extents(volume, ino, block, end, kNoLimit, wait));
+  std::memset(into.data(), 0, into.size());
+  for (const FileExtent& extent : extents) {
+    const MutableBytes part = into.subspan((extent.block - block) * kBlockBytes,
+                                           std::size_t{extent.blocks} * kBlockBytes);
+    if (extent.kind == ExtentKind::inline_bytes) {
+      std::memcpy(part.data(), extent.bytes.data(), extent.bytes.size());
+    } else if (extent.kind == ExtentKind::data) {
+      VEXFS_CHECK(volume.read_blocks(extent.first, part, wait));
+      figures().read_bytes.add(part.size());
+      VEXFS_CHECK(verify(ino, extent, part));
+    }
+  }
+  return {};
+}
+
+std::vector<std::uint64_t> block_checks(Bytes blocks) {
+  std::vector<std::uint64_t> checks;
+  checks.reserve(blocks.size() / kBlockBytes);
+  for (; !blocks.empty(); blocks = blocks.subspan(kBlockBytes))
+    checks.push_back(hash64(blocks.first(kBlockBytes)));
+  return checks;
+}
+
+Result<std::vector<FileExtent>> write_file_blocks(Volume& volume, std::uint64_t block, Bytes from) {
+  std::vector<FileExtent> written;
+  const auto give_up = [&](Error error) {
+    for (const FileExtent& extent : written) volume.release(extent.where());
+    return std::unexpected(error);
+  };
+  const std::uint64_t epoch = volume.info().mount_epoch;
+  BlockNo hint{};
+  while (!from.empty()) {
+    const std::size_t wanted = std::min<std::size_t>(from.size() / kBlockBytes, kExtentBlocksMax);
+    const auto extent = volume.allocate(static_cast<std::uint32_t>(wanted), hint);
+    if (!extent) return give_up(extent.error());
+    const Bytes part = from.first(std::size_t{extent->blocks} * kBlockBytes);
+    written.push_back({.block = block,
+                       .blocks = extent->blocks,
+                       .first = extent->first,
+                       .birth = epoch,
+                       .checks = block_checks(part)});
+    if (auto done = volume.write_blocks(extent->first, part); !done) return give_up(done.error());
+    figures().written_bytes.add(part.size());
+    from = from.subspan(part.size());
+    block += extent->blocks;
+    hint = BlockNo{static_cast<std::uint64_t>(extent->first) + extent->blocks};
+  }
+  return written;
+}
+
+Result<std::uint64_t> find_file_data(Volume& volume, Ino ino, std::uint64_t block,
+                                     std::uint64_t end, Wait wait) {
+  while (block < end) {
+    constexpr std::size_t kBatch = 16;
+    VEXFS_TRY(const auto extents, file_extents(volume, ino, block, end, kBatch, wait));
+    for (const FileExtent& extent : extents)
+      if (extent.kind != ExtentKind::unwritten) return extent.block;
+    if (extents.size() < kBatch) break;
+    block = extents.back().end();
+  }
+  return end;
+}
+
+Result<std::uint64_t> find_file_hole(Volume& volume, Ino ino, std::uint64_t block,
+                                     std::uint64_t end, Wait wait) {
+  while (block < end) {
+    constexpr std::size_t kBatch = 16;
+    VEXFS_TRY(const auto extents, file_extents(volume, ino, block, end, kBatch, wait));
+    for (const FileExtent& extent : extents) {
+      if (extent.block > block || extent.kind == ExtentKind::unwritten) return block;
+      block = extent.end();
+    }
+    if (extents.size() < kBatch) return std::min(block, end);
+  }
+  return end;
+}
+
+}  // namespace vexfs
