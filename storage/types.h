@@ -27,10 +27,10 @@ struct Extent {
 // One B+tree each. The numbers are part of the format; new ones go at the end.
 enum class Tree : std::uint8_t {
   inode = 0,       // ino -> inode record
-  dentry = 1,      // parent, hash, collision, name -> target (fs/dentry_format.h)
-  xattr = 2,       // ino, hash, part -> name and value
+  dentry = 1,      // parent, cookie -> target and name (fs/dentry_format.h)
+  xattr = 2,       // ino, part, hash, collision -> name and value (fs/xattr_format.h)
   extent = 3,      // ino, file block -> where its bytes are (storage/extent_format.h)
-  backref = 4,     // ino, parent, hash, name -> nothing: under which names an inode stands
+  backref = 4,     // ino, parent, cookie -> name: under which names an inode stands
   free_space = 5,  // first block -> block count; written by checkpoints only
   intent = 6,      // number -> a long operation that mount resumes
   vector = 7,      // space, ino, chunk -> slot, generation
