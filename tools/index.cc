@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <sstream>
+#include <thread>
+
+#include "base/json.h"
+#include "tools/commands.h"
+#include "tools/mounted.h"
+#include "tools/progress.h"
+
+namespace vexfs {
+
+namespace {
+
+struct StatusWords {
+  std::string directory = ".";
+  bool json = false;
+};
+
+void declare_status(CLI::App& command, StatusWords& words) {
+  command.add_option("directory", words.directory, "whose files are counted (default: here)");
+  command.add_flag("--json", words.json, "as a JSON object");
+}
+
+// DIR/.vexfs/status: "name figure" a line.
+Json figures_of(const std::string& text) {
+  Json figures = Json::object();
+  std::istringstream lines(text);
+  std::string name;
+  std::uint64_t figure = 0;
+  while (lines >> name >> figure) figures[name] = figure;
+  return figures;
+}
+
+Exit run_status(const StatusWords& words) {
+  const auto text = read_hidden(words.directory, "status");
+  if (!text) return report(text.error());
+  std::printf("%s", words.json ? (to_text(figures_of(*text)) + "\n").c_str() : text->c_str());
+  return Exit::found;
+}
+
+struct WaitWords {
+  std::string directory = ".";
+};
+
+void declare_wait(CLI::App& command, WaitWords& words) {
+  command.add_option("directory", words.directory, "whose files to wait for (default: here)");
+}
+
+// Shows what is left while the barrier stands.
+void show_until(const std::atomic<bool>& passed, const std::string& directory) {
+  ProgressLine line;
+  while (!passed) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    if (::isatty(STDERR_FILENO) == 0) continue;
+    if (const auto text = read_hidden(directory, "status"); text && !passed) {
+      const Json figures = figures_of(*text);
+      line.show(format("indexed {}, pending {}", figures.value("indexed", std::uint64_t{0}),
+                       figures.value("pending", std::uint64_t{0})));
+    }
+  }
+}
+
+// fsync of the status file returns when all that is queued now has been indexed.
+Exit run_wait(const WaitWords& words) {
+  const auto status = open_hidden(words.directory, "status", O_RDONLY);
+  if (!status) return report(status.error());
+  std::atomic<bool> passed = false;
+  std::thread progress([&passed, &words] { show_until(passed, words.directory); });
+  int refused = 0;
+  while ((refused = ::fsync(status->descriptor()) == 0 ? 0 : errno) == EINTR) continue;
+  passed = true;
+  progress.join();
+  if (refused == EIO)
+    return report({format("{}: indexing is paused", words.directory),
+                   "go on with: echo resume > DIR/.vexfs/control, DIR being the mount"});
+  if (refused != 0) return report(trouble_errno(words.directory, refused).error());
+  return Exit::found;
+}
+
+}  // namespace
+
+void add_index(CLI::App& app, Exit& exit) {
+  CLI::App* index = app.add_subcommand("index", "What is indexed, and waiting for it");
+  index->require_subcommand(1);
+  index->footer("Example:\n  vexfs index wait ~/notes && vexfs search ~/notes trip to japan");
+  add_command<StatusWords>(*index, exit, "status", "Count indexed, pending, failed, skipped files",
+                           "vexfs index status ~/notes", run_status, declare_status);
+  add_command<WaitWords>(*index, exit, "wait", "Return when what was changed so far is searchable",
+                         "vexfs index wait ~/notes", run_wait, declare_wait);
+}
+
+}  // namespace vexfs
