@@ -36,6 +36,21 @@ TEST_CASE("fsync keeps content and name over a crash, and only that file's") {
   CHECK(lost != kept);
 }
 
+TEST_CASE("a change of attributes does not log a size that covers unwritten content") {
+  FilesFixture fs;
+  const NodeId file = fs.file(kRootNode, "f", std::string(5000, 'a'));
+  REQUIRE(fs.fsync(file));
+  fs.write(file, 5000, std::string(90'000, 'b'));
+  SetAttr set;
+  set.mode = true;
+  set.attr.st_mode = 0600;
+  REQUIRE(fs.files->setattr(fs.caller, file, set, kWait));
+  CHECK(fs.stat(file).st_size == 95'000);
+  fs.crash();
+  CHECK(fs.stat(file).st_mode == (S_IFREG | 0600));
+  CHECK(fs.read(file) == std::string(5000, 'a'));
+}
+
 TEST_CASE("a name goes away with unlink, content lives until the last close") {
   FilesFixture fs;
   const auto made = fs.files->create(fs.caller, kRootNode, "f", 0600, O_RDWR, kWait);
