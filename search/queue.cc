@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "search/queue.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+
+namespace vexfs {
+
+namespace {
+
+Gauge& depth() {
+  static Gauge& gauge = metrics::gauge("vexfs_index_queue_files_total", "Files that wait");
+  return gauge;
+}
+
+}  // namespace
+
+void IndexQueue::schedule(Entry& entry, std::uint64_t due_ns) {
+  if (entry.running) {
+    entry.again = true;
+    return;
+  }
+  due_.erase({entry.due_ns, entry.task.ino});
+  entry.due_ns = due_ns;
+  due_.insert({entry.due_ns, entry.task.ino});
+  depth().set(static_cast<std::int64_t>(entries_.size()));
+  wake_.notify_one();
+}
+
+void IndexQueue::changed(Ino ino) {
+  const std::uint64_t now = monotonic_ns();
+  Lock lock(mutex_);
+  const auto [at, fresh] = entries_.try_emplace(ino);
+  Entry& entry = at->second;
+  entry.task.ino = ino;
+  if (fresh) entry.first_ns = now;
+  schedule(entry, std::min(now + times_.quiet_ns, entry.first_ns + times_.quiet_ns_max));
+}
+
+void IndexQueue::closed(Ino ino) {
+  Lock lock(mutex_);
+  const auto found = entries_.find(ino);
+  if (found != entries_.end() && !found->second.running) schedule(found->second, monotonic_ns());
+}
+
+void IndexQueue::owe(const IndexTask& task) {
+  const std::uint64_t now = monotonic_ns();
+  Lock lock(mutex_);
+  const auto [at, fresh] = entries_.try_emplace(task.ino);
+  Entry& entry = at->second;
+  entry.task.ino = task.ino;
+  entry.task.gone |= task.gone;
+  entry.task.rescan |= task.rescan;
+  if (fresh) entry.first_ns = now;
+  schedule(entry, now);
+}
+
+void IndexQueue::log(Ino ino) {
+  const std::uint64_t now = monotonic_ns();
+  Lock lock(mutex_);
+  const auto [at, fresh] = entries_.try_emplace(ino);
+  if (!fresh) return;
+  at->second.task.ino = ino;
+  at->second.first_ns = now;
+  schedule(at->second, now + times_.quiet_ns);
+}
+
+std::optional<IndexTask> IndexQueue::take() {
+  Lock lock(mutex_);
+  for (;;) {
+    if (stopped_) return std::nullopt;
+    if (paused_ || due_.empty()) {
+      wake_.wait(mutex_);
+      continue;
+    }
+    const std::uint64_t now = monotonic_ns();
+    const auto [due_ns, ino] = *due_.begin();
+    if (due_ns > now) {
+      wake_.wait_for(mutex_, std::chrono::nanoseconds(due_ns - now));
+      continue;
+    }
+    due_.erase(due_.begin());
+    Entry& entry = entries_.find(ino)->second;
+    entry.running = true;
+    entry.again = false;
+    return entry.task;
+  }
+}
+
+std::vector<IndexQueue::Done> IndexQueue::leave(Ino ino) {
+  entries_.erase(ino);
+  depth().set(static_cast<std::int64_t>(entries_.size()));
+  std::vector<Done> done;
+  for (auto at = tickets_.begin(); at != tickets_.end();) {
+    at->second.left.erase(ino);
+    if (!at->second.left.empty()) {
+      ++at;
+      continue;
+    }
+    done.push_back(std::move(at->second.done));
+    at = tickets_.erase(at);
+  }
+  return done;
+}
+
+void IndexQueue::finish(const IndexTask& task, bool retry) {
+  std::vector<Done> done;
+  {
+    const std::uint64_t now = monotonic_ns();
+    Lock lock(mutex_);
+    Entry& entry = entries_.find(task.ino)->second;
+    entry.running = false;
+    // What came in while it ran stays; what it did is done.
+    if (!retry && entry.task.gone == task.gone && entry.task.rescan == task.rescan)
+      entry.task = {.ino = task.ino};
+    const bool owed = entry.task.gone || entry.task.rescan;
+    if (!owed && !retry && !entry.again) {
+      done = leave(task.ino);
+    } else {
+      entry.first_ns = now;
+      // A file that is written all the time is not run in a loop.
+      const bool at_once = owed || std::any_of(tickets_.begin(), tickets_.end(), [&](auto& t) {
+                             return t.second.left.contains(task.ino);
+                           });
+      schedule(entry, at_once ? now : now + times_.quiet_ns / 20);
+    }
+  }
+  for (Done& one : done) one({});
+}
+
+bool IndexQueue::contains(Ino ino) const {
+  Lock lock(mutex_);
+  return entries_.contains(ino);
+}
+
+std::vector<IndexTask> IndexQueue::waiting() const {
+  std::vector<IndexTask> all;
+  {
+    Lock lock(mutex_);
+    all.reserve(entries_.size());
+    for (const auto& [ino, entry] : entries_)
+      if (!entry.task.gone) all.push_back(entry.task);
+  }
+  std::ranges::sort(all, {}, &IndexTask::ino);
+  return all;
+}
+
+std::size_t IndexQueue::size() const {
+  Lock lock(mutex_);
+  return entries_.size();
+}
+
+std::uint64_t IndexQueue::when_left(const std::vector<Ino>& files, Done done) {
+  std::uint64_t number = 0;
+  bool paused = false;
+  {
+    const std::uint64_t now = monotonic_ns();
+    Lock lock(mutex_);
+    number = next_ticket_++;
+    Ticket ticket;
+    for (const Ino ino : files) {
+      const auto found = entries_.find(ino);
+      if (found == entries_.end()) continue;
+      ticket.left.insert(ino);
+      if (!found->second.running) schedule(found->second, now);
+    }
+    paused = paused_ && !ticket.left.empty();
+    if (!paused && !stopped_ && !ticket.left.empty()) {
+      ticket.done = std::move(done);
+      tickets_.emplace(number, std::move(ticket));
+      return number;
+    }
+  }
+  done(paused ? Result<>(fail(EIO, "index: paused")) : Result<>());
+  return number;
+}
+
+void IndexQueue::cancel(std::uint64_t ticket) {
+  Done done;
+  {
+    Lock lock(mutex_);
+    const auto found = tickets_.find(ticket);
+    if (found == tickets_.end()) return;
+    done = std::move(found->second.done);
+    tickets_.erase(found);
+  }
+  done(fail(EINTR, "index: the wait was interrupted"));
+}
+
+void IndexQueue::answer_all(Error error) {
+  std::map<std::uint64_t, Ticket> all;
+  {
+    Lock lock(mutex_);
+    all.swap(tickets_);
+  }
+  for (auto& [number, ticket] : all) ticket.done(std::unexpected(error));
+}
+
+void IndexQueue::pause() {
+  {
+    Lock lock(mutex_);
+    paused_ = true;
+  }
+  answer_all({.code = EIO, .what = "index: paused"});
+}
+
+void IndexQueue::resume() {
+  {
+    Lock lock(mutex_);
+    paused_ = false;
+  }
+  wake_.notify_all();
+}
+
+bool IndexQueue::paused() const {
+  Lock lock(mutex_);
+  return paused_;
+}
+
+void IndexQueue::stop() {
+  {
+    Lock lock(mutex_);
+    stopped_ = true;
+  }
+  wake_.notify_all();
+  answer_all({.code = ESHUTDOWN, .what = "index: stopped"});
+}
+
+}  // namespace vexfs

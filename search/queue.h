@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// IndexQueue: which files wait for a worker, and when each is due. The memory of what Tree::queue
+// keeps durably.
+//
+//   changed() ──quiet time──┐
+//   closed(), owe() ────────┴─> due ──take()──> running ──finish()──> gone from the queue
+//                                 ^                └── changed meanwhile, or retry ──┘
+//
+// Always: a file is run by one worker at a time; what changes while it runs is run again.
+// Barriers: a ticket waits for files that were in the queue when it was taken, each to leave it.
+// Threads: any. Callbacks run without the lock.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/result.h"
+#include "storage/types.h"
+
+namespace vexfs {
+
+struct QueueTimes {
+  std::uint64_t quiet_ns = 2'000'000'000;
+  std::uint64_t quiet_ns_max = 60'000'000'000;
+};
+
+struct IndexTask {
+  Ino ino{};
+  bool gone = false;    // erase what is recorded of it
+  bool rescan = false;  // a directory: put what is below into the queue
+};
+
+class IndexQueue {
+ public:
+  using Done = std::move_only_function<void(Result<>)>;
+
+  explicit IndexQueue(QueueTimes times) : times_(times) {}
+
+  void changed(Ino ino);
+  void closed(Ino ino);             // due at once, if it is in the queue
+  void owe(const IndexTask& task);  // due at once
+  // As owe(), unless it is in the queue already (then its own timers hold).
+  void log(Ino ino);
+
+  // Waits until something is due and nobody paused; nothing after stop().
+  std::optional<IndexTask> take();
+  // Done with it; `retry`: it changed under the worker, run it again.
+  void finish(const IndexTask& task, bool retry);
+
+  bool contains(Ino ino) const;
+  std::vector<IndexTask> waiting() const;  // running ones included, removed files not; by number
+  std::size_t size() const;
+
+  // `done` when all of `files` that are in the queue now have left it. EIO while paused.
+  // They are due at once. Returns a ticket for cancel().
+  std::uint64_t when_left(const std::vector<Ino>& files, Done done);
+  void cancel(std::uint64_t ticket);  // answers EINTR; nothing for an old ticket
+
+  void pause();  // answers EIO to all who wait
+  void resume();
+  bool paused() const;
+  void stop();  // take() returns; who waits is answered ESHUTDOWN
+
+ private:
+  struct Entry {
+    IndexTask task;
+    std::uint64_t first_ns = 0;  // first change that is not indexed
+    std::uint64_t due_ns = 0;
+    bool running = false;
+    bool again = false;  // changed while it ran
+  };
+  struct Ticket {
+    std::set<Ino> left;
+    Done done;
+  };
+  void schedule(Entry& entry, std::uint64_t due_ns) REQUIRES(mutex_);
+  std::vector<Done> leave(Ino ino) REQUIRES(mutex_);
+  void answer_all(Error error);
+
+  const QueueTimes times_;
+  mutable Mutex mutex_{Rank::engine};
+  CondVar wake_;
+  std::unordered_map<Ino, Entry> entries_ GUARDED_BY(mutex_);
+  std::set<std::pair<std::uint64_t, Ino>> due_ GUARDED_BY(mutex_);  // those that do not run
+  std::map<std::uint64_t, Ticket> tickets_ GUARDED_BY(mutex_);
+  std::uint64_t next_ticket_ GUARDED_BY(mutex_) = 1;
+  bool paused_ GUARDED_BY(mutex_) = false;
+  bool stopped_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace vexfs
