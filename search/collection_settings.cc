@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "search/collection_settings.h"
+
+#include "base/json.h"
+#include "search/space_format.h"
+
+namespace vexfs {
+
+namespace {
+
+enum Given : std::uint8_t { kDimension = 1, kMetric = 2, kEmbedder = 4 };
+
+Result<> parse_one(const std::string& key, const Json& value, CollectionSettings& settings) {
+  if (key == "dim") {
+    if (!value.is_number_unsigned()) return fail(EINVAL, "collection: dim is no whole number");
+    const auto dimension = value.get<std::uint64_t>();
+    if (dimension == 0 || dimension > kDimensionMax)
+      return fail(EINVAL, "collection: dim must be 1 to 4096");
+    settings.dimension = static_cast<std::uint32_t>(dimension);
+  } else if (key == "metric") {
+    if (!value.is_string()) return fail(EINVAL, "collection: metric is no text");
+    settings.metric = metric_of(value.get_ref<const std::string&>());
+    if (!settings.metric) return fail(EINVAL, "collection: metric must be cosine, l2 or ip");
+  } else if (key == "embedder") {
+    if (!value.is_string()) return fail(EINVAL, "collection: embedder is no text");
+    settings.embedder = value.get<std::string>();
+    if (settings.embedder->empty() || settings.embedder->size() > 255)
+      return fail(EINVAL, "collection: an embedder's name has 1 to 255 bytes");
+  } else {
+    return fail(EINVAL, "collection: unknown setting (dim, metric, embedder)");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<CollectionSettings> parse_settings(std::string_view json) {
+  const auto parsed = parse_json(json);
+  if (!parsed || !parsed->is_object())
+    return fail(EINVAL, "collection: settings are no JSON object");
+  CollectionSettings settings;
+  for (const auto& [key, value] : parsed->items()) VEXFS_CHECK(parse_one(key, value, settings));
+  return settings;
+}
+
+std::string encode_settings(const CollectionSettings& settings) {
+  CollectionRecord record{};
+  record.version = kSearchRecordVersion;
+  if (settings.dimension) {
+    record.given |= kDimension;
+    record.dimension = *settings.dimension;
+  }
+  if (settings.metric) {
+    record.given |= kMetric;
+    record.metric = static_cast<std::uint8_t>(*settings.metric);
+  }
+  if (settings.embedder) record.given |= kEmbedder;
+  std::string value(as_text(bytes_of(record)));
+  if (settings.embedder) value += *settings.embedder;
+  return value;
+}
+
+Result<CollectionSettings> decode_settings(Bytes value) {
+  CollectionRecord record;
+  if (!read_record(value, record) || record.reserved != 0 || record.metric > 2 ||
+      record.dimension > kDimensionMax)
+    return fail(EUCLEAN, "collection: a damaged record");
+  CollectionSettings settings;
+  if (record.given & kDimension) settings.dimension = record.dimension;
+  if (record.given & kMetric) settings.metric = static_cast<Metric>(record.metric);
+  if (record.given & kEmbedder) settings.embedder = as_text(value.subspan(sizeof record));
+  return settings;
+}
+
+}  // namespace vexfs
