@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "search/engine.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "search/engine_ask.h"
+#include "search/engine_impl.h"
+#include "vector/distance.h"
+#include "vector/float_mode.h"
+
+namespace vexfs {
+
+Result<std::unique_ptr<Engine>> Engine::open(Volume& volume, EngineOptions options) {
+  if (!Embedders::defines(options.default_embedder))
+    return fail(EINVAL, "engine: an unknown embedder (local, none)");
+  auto engine = std::make_unique<EngineImpl>(volume, std::move(options));
+  VEXFS_CHECK(engine->open());
+  return engine;
+}
+
+EngineImpl::EngineImpl(Volume& volume, EngineOptions options)
+    : state_(volume, std::move(options)) {}
+
+// Without stop() this is a crash: what was not saved is made again from content.
+EngineImpl::~EngineImpl() {
+  join();
+}
+
+Result<> EngineImpl::open() {
+  VEXFS_CHECK(state_.collections.open());
+  return state_.book.open([this](const QueueBook::Record& record) {
+    if (record.what == Owed::vector)
+      state_.vectors.owe(record.ino);
+    else
+      state_.queue.owe({.ino = record.ino,
+                        .gone = record.what == Owed::gone,
+                        .rescan = record.what == Owed::rescan});
+  });
+}
+
+void EngineImpl::start(FileView& files) {
+  state_.files = &files;
+  threads_.emplace_back([this] { run_keeper(); });
+  pthread_setname_np(threads_.back().native_handle(), "vexfs-keeper");
+  for (unsigned i = 0; i < state_.options.workers; ++i) {
+    threads_.emplace_back([this] { run_indexer(); });
+    pthread_setname_np(threads_.back().native_handle(), "vexfs-indexer");
+  }
+}
+
+void EngineImpl::join() {
+  {
+    Lock lock(keeper_mutex_);
+    state_.stopping = true;
+  }
+  state_.queue.stop();
+  keeper_wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void EngineImpl::stop() {
+  const bool started = !threads_.empty();
+  join();
+  if (started && !state_.volume.read_only()) keeper_.save_all();
+}
+
+void EngineImpl::run_indexer() {
+  const FlushDenormals fast;
+  state_.loaded.wait();
+  while (const auto task = state_.queue.take()) {
+    place_vectors();
+    const bool again = worker_.run(*task);
+    state_.queue.finish(*task, again);
+  }
+}
+
+void EngineImpl::run_keeper() {
+  const FlushDenormals fast;
+  keeper_.load();
+  for (;;) {
+    while (!state_.stopping && keeper_.grow_graphs()) {
+    }
+    if (!state_.stopping && !state_.volume.read_only()) keeper_.save_if_due();
+    Lock lock(keeper_mutex_);
+    if (state_.stopping) return;
+    keeper_wake_.wait_for(keeper_mutex_, std::chrono::milliseconds(500));
+  }
+}
+
+void EngineImpl::place_vectors() {
+  if (state_.vectors.empty()) return;
+  state_.vectors.drain(
+      [this](Ino ino, std::uint64_t sequence) { rows_.place_vector(ino, sequence); });
+}
+
+Result<Answer> EngineImpl::ask(const Question& question) {
+  static Histogram& took = metrics::histogram("vexfs_search_seconds", "Questions");
+  static Counter& empty =
+      metrics::counter("vexfs_search_empty_total", "Questions without an answer");
+  const FlushDenormals fast;
+  Timed timed(took);
+  const int forms =
+      !question.text.empty() + !question.vector.empty() + (question.similar_to != Ino{} ? 1 : 0);
+  if (forms != 1) return fail(EINVAL, "ask: a text, a vector or a file");
+  if (question.vector.size() > kDimensionMax || !all_finite(question.vector))
+    return fail(EINVAL, "ask: not a vector");
+  if (question.options.k == 0 || question.options.k > 10000)
+    return fail(EINVAL, "ask: k must be 1 to 10000");
+  VEXFS_TRY(const FileFacts facts, state_.files->facts(question.scope));
+  if (!S_ISDIR(facts.mode)) return fail(ENOTDIR, "ask: only directories can be searched");
+  state_.loaded.wait();
+  place_vectors();
+  auto answer = Ask(state_, records_, noise_, question).run();
+  if (answer && answer->hits.empty()) empty.add();
+  return answer;
+}
+
+// --- what fs tells
+
+void EngineImpl::log_changed(Transaction& transaction, Ino ino, std::uint64_t generation) {
+  QueueBook::log(transaction, {.ino = ino, .what = Owed::content, .sequence = generation});
+}
+
+void EngineImpl::log_removed(Transaction& transaction, Ino ino) {
+  QueueBook::log(transaction, {.ino = ino, .what = Owed::gone, .sequence = 0});
+}
+
+void EngineImpl::log_vector(Transaction& transaction, Ino ino) {
+  QueueBook::log(transaction,
+                 {.ino = ino, .what = Owed::vector, .sequence = state_.vectors.next_sequence()});
+}
+
+void EngineImpl::log_moved(Transaction& transaction, Ino ino, Ino from, Ino to) {
+  if (from == Ino{} || to == Ino{}) return;
+  // Another name may be another type, another parent another collection.
+  QueueBook::log(transaction, {.ino = ino, .what = Owed::content, .sequence = 0});
+  QueueBook::log(transaction,
+                 {.ino = ino, .what = Owed::vector, .sequence = state_.vectors.next_sequence()});
+}
+
+void EngineImpl::removed(Ino ino) {
+  state_.queue.owe({.ino = ino, .gone = true});
+}
+
+void EngineImpl::moved(Ino ino, Ino from, Ino to) {
+  if (to == Ino{}) return;
+  if (from == Ino{}) {
+    state_.queue.log(ino);  // new: its writer will say when it is done
+    return;
+  }
+  state_.queue.owe({.ino = ino});
+  state_.vectors.owe(ino);
+}
+
+void EngineImpl::vector_set(Ino ino, std::span<const float>) {
+  state_.vectors.owe(ino);  // placed by whoever asks next, or by an indexer
+  state_.queue.owe({.ino = ino});
+}
+
+Result<> EngineImpl::check_vector(Ino ino, std::span<const float> vector) {
+  const auto refuse = [&](const char* why) -> Result<> {
+    state_.errors.add(ino, why);
+    return fail(EINVAL, why);
+  };
+  if (vector.empty() || vector.size() > kDimensionMax)
+    return refuse("vector: the dimension must be 1 to 4096");
+  if (!all_finite(vector)) return refuse("vector: NaN or infinite");
+  if (std::ranges::any_of(vector, [](float value) { return value != 0; })) return {};
+  const auto collection = state_.collections.of_file(*state_.files, ino);
+  const auto user = collection ? collection->user() : nullptr;
+  const Metric metric = user && user->live() != 0 ? user->identity().metric
+                        : collection ? collection->settings().metric.value_or(Metric::cosine)
+                                     : Metric::cosine;
+  return metric == Metric::cosine ? refuse("vector: zero has no direction under cosine")
+                                  : Result<>();
+}
+
+Result<> EngineImpl::check_move(Ino ino, Ino from, Ino to) {
+  if (from == to || from == Ino{} || to == Ino{} || is_collection_root(ino)) return {};
+  VEXFS_TRY(const FileFacts facts, state_.files->facts(ino));
+  // A second name in another collection: which of the two would it be in?
+  if (!S_ISDIR(facts.mode) && facts.links < 2) return {};
+  const auto before = state_.collections.of_directory(*state_.files, from);
+  const auto after = state_.collections.of_directory(*state_.files, to);
+  if (before == after) return {};
+  return fail(EXDEV, "collection: what a move cannot do, a copy does");
+}
+
+Result<> EngineImpl::pause() {
+  state_.queue.pause();
+  return {};
+}
+
+Result<> EngineImpl::resume() {
+  state_.queue.resume();
+  return {};
+}
+
+}  // namespace vexfs

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "search/engine_ask.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/hash.h"
+#include "base/metrics.h"
+#include "search/extract.h"
+#include "search/ranking.h"
+#include "vector/distance.h"
+
+namespace vexfs {
+
+namespace {
+
+std::optional<std::string> read_range(FileView& files, Ino ino, std::uint64_t offset,
+                                      std::uint32_t bytes) {
+  std::string content(bytes, '\0');
+  const auto got = files.read(ino, offset, std::as_writable_bytes(std::span(content)));
+  if (!got || *got != bytes) return std::nullopt;
+  return content;
+}
+
+}  // namespace
+
+Ask::Ask(EngineState& state, FileRecords& records, NoiseLevels& noise, const Question& question)
+    : state_(state),
+      records_(records),
+      noise_(noise),
+      question_(question),
+      options_(question.options),
+      filter_(*state.files, state.collections.roots(), question.caller, question.scope,
+              question.options) {}
+
+bool Ask::usable(const Space& space, Slot slot) {
+  const SpaceColumns& columns = space.columns();
+  const std::uint64_t generation = columns.generation(slot);
+  if (generation == kDead) return false;
+  const ScopeFilter::File& file = filter_.file(columns.ino(slot));
+  if (!file.passes || file.root != space.identity().collection) return false;
+  if (generation == kOutlives || generation == file.facts.generation) return true;
+  return space.identity().kind == SpaceKind::computed && chunk_unchanged(space, slot);
+}
+
+bool Ask::chunk_unchanged(const Space& space, Slot slot) {
+  const std::uint64_t key = std::uint64_t{space.identity().id} << 32 | slot;
+  const auto [at, fresh] = unchanged_.try_emplace(key, false);
+  if (!fresh) return at->second;
+  const Ino ino = space.columns().ino(slot);
+  const auto record = records_.chunk(ino, space.columns().part(slot));
+  if (!record || record->slot != slot) return false;
+  const auto bytes = read_range(*state_.files, ino, record->offset, record->bytes);
+  at->second = bytes && hash64(as_bytes(*bytes)) == record->hash;
+  return at->second;
+}
+
+bool Ask::replaced_by_own(const Collection& collection, const Space& space, Slot slot) const {
+  return space.identity().kind == SpaceKind::computed &&
+         collection.own_vector(space.columns().ino(slot)) != kNoSlot;
+}
+
+Ask::List Ask::distinct(List list) const {
+  std::sort(list.begin(), list.end(), [](const Ranked& a, const Ranked& b) {
+    return std::tuple(-a.score, a.ino, a.slot) < std::tuple(-b.score, b.ino, b.slot);
+  });
+  if (options_.chunks) return list;
+  std::set<std::pair<Ino, std::uint32_t>> seen;
+  std::erase_if(list, [&](const Ranked& one) {
+    const bool row = one.space->identity().kind == SpaceKind::user;
+    const std::uint32_t part = row ? one.space->columns().part(one.slot) : 0;
+    return !seen.insert({one.ino, part}).second;
+  });
+  return list;
+}
+
+std::vector<std::shared_ptr<Collection>> Ask::collections_in_scope() {
+  std::vector<std::shared_ptr<Collection>> found;
+  const Ino own = filter_.directory(question_.scope).root;
+  for (const auto& collection : state_.collections.all())
+    if (collection->root() == own || filter_.directory(collection->root()).in_scope)
+      found.push_back(collection);
+  return found;
+}
+
+Result<std::vector<Ask::List>> Ask::lists() {
+  std::vector<List> lists;
+  if (question_.similar_to != Ino{}) {
+    VEXFS_TRY(List list, ask_similar());
+    lists.push_back(std::move(list));
+    return lists;
+  }
+  for (const auto& collection : collections_in_scope()) {
+    if (!question_.vector.empty()) {
+      lists.push_back(ask_vector(*collection));
+    } else {
+      VEXFS_TRY(List list, ask_text(*collection));
+      lists.push_back(std::move(list));
+    }
+  }
+  return lists;
+}
+
+Ask::List Ask::merge(std::vector<List> lists) const {
+  std::erase_if(lists, [](const List& list) { return list.empty(); });
+  if (lists.empty()) return {};
+  if (lists.size() == 1) return std::move(lists.front());
+  // Scores of different collections do not compare; ranks do.
+  List merged;
+  for (List& list : lists)
+    for (std::size_t rank = 0; rank < list.size(); ++rank) {
+      list[rank].score = 1 / static_cast<float>(rank + 1);
+      merged.push_back(std::move(list[rank]));
+    }
+  std::stable_sort(merged.begin(), merged.end(),
+                   [](const Ranked& a, const Ranked& b) { return a.score > b.score; });
+  return merged;
+}
+
+std::optional<Hit> Ask::hit(const Ranked& ranked) {
+  const ScopeFilter::File& file = filter_.file(ranked.ino);
+  const SpaceColumns& columns = ranked.space->columns();
+  Hit hit{.ino = ranked.ino,
+          .path = filter_.path(file),
+          .score = ranked.score,
+          .cosine = ranked.cosine,
+          .bm25 = ranked.bm25,
+          .distance = ranked.distance,
+          .mtime = file.facts.mtime};
+  if (hit.path.empty()) return std::nullopt;
+  const std::uint32_t part = columns.part(ranked.slot);
+  if (ranked.space->identity().kind == SpaceKind::user) {
+    if (part == kOwnVector) return hit;
+    const auto now = state_.files->facts(ranked.ino);
+    if (!now || now->generation != columns.generation(ranked.slot)) return std::nullopt;
+    hit.locator = {.kind = Locator::Kind::row, .first = part, .last = part};
+    return hit;
+  }
+  const auto record = records_.chunk(ranked.ino, part);
+  if (!record || record->slot != ranked.slot) return std::nullopt;
+  const auto bytes = read_range(*state_.files, ranked.ino, record->offset, record->bytes);
+  if (!bytes || hash64(as_bytes(*bytes)) != record->hash) return std::nullopt;
+  hit.locator = {.kind = static_cast<Locator::Kind>(record->locator),
+                 .first = record->first,
+                 .last = record->last};
+  hit.snippet = snippet_of(text_of_range(file.name, as_bytes(*bytes)), terms_).text;
+  return hit;
+}
+
+void Ask::count_pending(Answer& answer) {
+  for (const IndexTask& task : state_.queue.waiting())
+    answer.pending +=
+        task.rescan ? filter_.directory(task.ino).in_scope : filter_.file(task.ino).in_scope;
+  for (const Ino ino : state_.book.refused(Owed::failed))
+    answer.failed += filter_.file(ino).in_scope;
+}
+
+Result<Answer> Ask::run() {
+  if (!question_.text.empty()) terms_ = terms_of(question_.text);
+  VEXFS_TRY(std::vector<List> lists, this->lists());
+  Answer answer{.left_out = left_out_};
+  static Histogram& took =
+      metrics::histogram("vexfs_search_phase_seconds", "Phases of a question", "phase=\"hits\"");
+  Timed timed(took);
+  for (const Ranked& ranked : merge(std::move(lists))) {
+    if (answer.hits.size() == options_.k) break;
+    if (options_.min && ranked.score < *options_.min) continue;
+    if (auto found = hit(ranked)) answer.hits.push_back(*std::move(found));
+  }
+  count_pending(answer);
+  return answer;
+}
+
+}  // namespace vexfs

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ask, by words: the text index and the embedder of one collection, fused (EMBEDDER.md §8).
+#include <algorithm>
+
+#include "base/metrics.h"
+#include "search/engine_ask.h"
+#include "search/ranking.h"
+#include "vector/distance.h"
+
+namespace vexfs {
+
+namespace {
+
+// Both lists are cut before they are fused: deep enough that what either ranks high is in it.
+constexpr std::uint32_t kDepthMin = 200;
+
+Histogram& phase(const char* labels) {
+  return metrics::histogram("vexfs_search_phase_seconds", "Phases of a question", labels);
+}
+
+bool is_zero(std::span<const float> row) {
+  return std::ranges::all_of(row, [](float value) { return value == 0; });
+}
+
+}  // namespace
+
+Result<Ask::List> Ask::ask_text(const Collection& collection) {
+  const Collection::Computed computed = collection.computed();
+  if (!computed.space) return List{};
+  const Space& space = *computed.space;
+  const TextIndex& index = computed.text->index();
+  const auto accept = [&](Slot slot) { return slot < space.size() && usable(space, slot); };
+  const Embedder* embedder = state_.embedders.of(collection.settings());
+  const bool vectors = embedder && space.identity().embedder == embedder->identity();
+  const bool by_words = options_.mode != Mode::vector;
+  const bool by_vectors = options_.mode != Mode::text && vectors;
+  if (options_.mode == Mode::vector && !vectors) {
+    ++left_out_;
+    return List{};
+  }
+
+  const TermBag terms = index.corrected(terms_, accept);
+  const std::uint32_t depth = std::max(kDepthMin, 4 * options_.k);
+  std::vector<ScoredSlot> from_words;
+  if (by_words) {
+    static Histogram& took = phase("phase=\"words\"");
+    Timed timed(took);
+    from_words = index.search(terms, depth, accept);
+  }
+  std::vector<ScoredSlot> from_vectors;
+  std::vector<float> query(by_vectors ? embedder->dimension() : 0);
+  if (by_vectors) {
+    static Histogram& took = phase("phase=\"embed\"");
+    Timed timed(took);
+    VEXFS_CHECK(embedder->embed_question(
+        {.text = question_.text, .terms = terms, .statistics = index}, query));
+  }
+  if (!is_zero(query))
+    for (const Ranked& one :
+         nearest(collection, computed.space, query, {.k = depth, .distinct = false}))
+      from_vectors.push_back({.slot = one.slot, .score = one.score});
+
+  const auto bm25_of = [&](std::span<const Slot> slots, std::span<float> scores) {
+    index.score(terms, slots, scores);
+  };
+  const auto cosine_of = [&](std::span<const Slot> slots, std::span<float> scores) {
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      scores[i] = 0;
+      if (is_zero(query) || replaced_by_own(collection, space, slots[i])) continue;
+      const std::span<const float> row(space.row(slots[i]), query.size());
+      scores[i] = 1 - distance(Metric::cosine, query, row);
+    }
+  };
+  const float noise = by_vectors ? noise_.of(computed, *embedder, state_.queue.size() == 0) : 1;
+  List list;
+  for (const Candidate& candidate : fuse(from_words, from_vectors, bm25_of, cosine_of)) {
+    if (candidate.bm25 <= 0 && candidate.cosine <= noise) continue;
+    if (!by_words && candidate.cosine <= noise) continue;
+    Ranked ranked{.ino = space.columns().ino(candidate.slot),
+                  .space = computed.space,
+                  .slot = candidate.slot,
+                  .score = !by_words     ? candidate.cosine
+                           : !by_vectors ? candidate.bm25
+                                         : candidate.score};
+    if (candidate.bm25 > 0) ranked.bm25 = candidate.bm25;
+    if (by_vectors) ranked.cosine = candidate.cosine;
+    list.push_back(std::move(ranked));
+  }
+  return distinct(std::move(list));
+}
+
+}  // namespace vexfs

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// EngineImpl: what is told about files, directories and collections, and the settings.
+#include <algorithm>
+#include <set>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "search/engine_impl.h"
+#include "search/paths.h"
+#include "search/scope_filter.h"
+
+namespace vexfs {
+
+namespace {
+
+Json json_of(const CollectionSettings& settings) {
+  Json json = Json::object();
+  if (settings.dimension) json["dim"] = *settings.dimension;
+  if (settings.metric) json["metric"] = std::string(name_of(*settings.metric));
+  if (settings.embedder) json["embedder"] = *settings.embedder;
+  return json;
+}
+
+}  // namespace
+
+Result<std::string> EngineImpl::file_status(Ino file) {
+  VEXFS_TRY(const FileFacts facts, state_.files->facts(file));
+  if (!S_ISREG(facts.mode)) return fail(ENODATA, "status: only files have one");
+  state_.loaded.wait();
+  place_vectors();
+  if (const auto why = state_.book.reason(file, Owed::parked)) return "skipped: " + *why;
+  const auto record = records_.file(file);
+  const bool present = record && record->generation == facts.generation;
+  if (!present && state_.queue.contains(file)) return std::string("pending");
+  if (const auto why = state_.book.reason(file, Owed::failed)) return "failed: " + *why;
+  const auto collection = state_.collections.of_file(*state_.files, file);
+  const bool own = collection && collection->own_vector(file) != kNoSlot;
+  if (!present && facts.size != 0) return std::string("pending");
+  if (present && record->kind == static_cast<std::uint8_t>(FileKind::skipped) && !own) {
+    std::string value;
+    VEXFS_CHECK(state_.volume.get(Tree::chunk, search_key::file(file), value));
+    return "skipped: " + value.substr(std::min(sizeof(FileRecord), value.size()));
+  }
+  std::string line = "indexed";
+  const std::uint32_t parts = present ? std::uint32_t{record->parts} : 0;
+  if (present && is_rows(*record))
+    line += format(" rows={}", parts);
+  else if (collection)
+    line +=
+        format(" embedder={} chunks={}", state_.embedders.name_of(collection->settings()), parts);
+  if (own) line += " vector=user";
+  return line + format(" generation={}", facts.generation);
+}
+
+Result<IndexCounts> EngineImpl::counts(Ino scope) {
+  VEXFS_TRY(const FileFacts facts, state_.files->facts(scope));
+  if (!S_ISDIR(facts.mode)) return fail(ENOTDIR, "counts: of a directory");
+  state_.loaded.wait();
+  place_vectors();
+  const QuestionOptions all;
+  const Caller nobody;
+  ScopeFilter filter(*state_.files, state_.collections.roots(), nobody, scope, all);
+  IndexCounts counts;
+  std::vector<std::pair<Ino, FileRecord>> records;
+  const Key to = Key().u8('f' + 1);
+  VEXFS_CHECK(
+      state_.volume.scan(Tree::chunk, search_key::file(Ino{0}), to, [&](Bytes key, Bytes value) {
+        KeyReader reader(key);
+        reader.u8();
+        FileRecord record;
+        const Ino ino{reader.u64()};
+        if (read_record(value, record)) records.push_back({ino, record});
+        return true;
+      }));
+  const std::vector<IndexTask> waiting = state_.queue.waiting();
+  std::set<Ino> parked, own;
+  for (const Ino ino : state_.book.refused(Owed::parked)) parked.insert(ino);
+  for (const auto& collection : state_.collections.all())
+    for (const Ino ino : collection->own_vectors()) own.insert(ino);
+  for (const auto& [ino, record] : records) {
+    const ScopeFilter::File& file = filter.file(ino);
+    if (!file.in_scope || file.facts.generation != record.generation || parked.contains(ino) ||
+        std::ranges::binary_search(waiting, ino, {}, &IndexTask::ino))
+      continue;
+    const bool skipped = record.kind == static_cast<std::uint8_t>(FileKind::skipped);
+    ++(skipped && !own.contains(ino) ? counts.skipped : counts.indexed);
+    const auto space = state_.collections.space(record.space);
+    if (space && space->identity().dimension != 0) counts.vectors += record.parts;
+  }
+  for (const IndexTask& task : waiting)
+    counts.pending +=
+        task.rescan ? filter.directory(task.ino).in_scope : filter.file(task.ino).in_scope;
+  for (const Ino ino : state_.book.refused(Owed::failed))
+    counts.failed += filter.file(ino).in_scope;
+  for (const Ino ino : parked) counts.skipped += filter.file(ino).in_scope;
+  for (const Ino ino : own) counts.vectors += filter.file(ino).in_scope;
+  return counts;
+}
+
+std::uint64_t EngineImpl::when_indexed(Ino scope, Done done) {
+  const QuestionOptions all;
+  const Caller nobody;
+  ScopeFilter filter(*state_.files, state_.collections.roots(), nobody, scope, all);
+  std::vector<Ino> owed;
+  for (const IndexTask& task : state_.queue.waiting())
+    if (scope == kRootIno || filter.file(task.ino).in_scope ||
+        (task.rescan && filter.directory(task.ino).in_scope))
+      owed.push_back(task.ino);
+  return state_.queue.when_left(owed, std::move(done));
+}
+
+Result<std::string> EngineImpl::collection(Ino directory) {
+  const auto collection = state_.collections.of_directory(*state_.files, directory);
+  VEXFS_TRY(const IndexCounts counted, counts(directory));
+  const CollectionSettings settings = collection->settings();
+  Json json = json_of(settings);
+  json["embedder"] = state_.embedders.name_of(settings);
+  if (const auto user = collection->user(); user && user->live() != 0) {
+    json["dim"] = user->identity().dimension;
+    json["metric"] = std::string(name_of(user->identity().metric));
+  }
+  json["root"] = collection->root() == directory;
+  json["indexed"] = counted.indexed;
+  json["pending"] = counted.pending;
+  json["failed"] = counted.failed;
+  json["skipped"] = counted.skipped;
+  json["vectors"] = counted.vectors;
+  return to_text(json);
+}
+
+Result<> EngineImpl::refuse_settings(Ino directory, Error error) {
+  state_.errors.add(directory, error.what);
+  log(Level::warn, "search", "settings are refused",
+      {{"directory", static_cast<std::uint64_t>(directory)},
+       {"why", std::string_view(error.what)}});
+  return std::unexpected(error);
+}
+
+Result<> EngineImpl::check_settings(const Collection* present, const CollectionSettings& settings) {
+  if (settings.embedder && !Embedders::defines(*settings.embedder))
+    return fail(EINVAL, "collection: the volume defines no such embedder");
+  const auto user = present ? present->user() : nullptr;
+  if (!user || user->live() == 0) return {};
+  if (settings.dimension && *settings.dimension != user->identity().dimension)
+    return fail(EINVAL, "collection: its vectors have another dimension");
+  if (settings.metric && *settings.metric != user->identity().metric)
+    return fail(EINVAL, "collection: its vectors have another metric");
+  return {};
+}
+
+Result<> EngineImpl::change_collection(Ino directory, Transaction& transaction) {
+  QueueBook::log(transaction, {.ino = directory, .what = Owed::rescan, .sequence = 0});
+  VEXFS_CHECK(state_.volume.commit(transaction));
+  state_.queue.owe({.ino = directory, .rescan = true});
+  return {};
+}
+
+Result<> EngineImpl::set_collection(Ino directory, std::string_view json) {
+  VEXFS_TRY(const FileFacts facts, state_.files->facts(directory));
+  if (!S_ISDIR(facts.mode)) return fail(ENOTDIR, "collection: only a directory can be a root");
+  auto settings = parse_settings(json);
+  if (!settings) return refuse_settings(directory, settings.error());
+  state_.loaded.wait();
+  place_vectors();
+  const auto present = state_.collections.find(directory);
+  if (const auto checked = check_settings(present.get(), *settings); !checked)
+    return refuse_settings(directory, checked.error());
+  if (present && present->settings() == *settings && is_collection_root(directory)) return {};
+  Transaction transaction;
+  state_.collections.put(transaction, directory, *std::move(settings));
+  return change_collection(directory, transaction);
+}
+
+Result<> EngineImpl::remove_collection(Ino directory) {
+  if (!is_collection_root(directory)) return fail(ENODATA, "collection: not a root");
+  state_.loaded.wait();
+  Transaction transaction;
+  state_.collections.erase(transaction, directory);
+  return change_collection(directory, transaction);
+}
+
+bool EngineImpl::is_collection_root(Ino directory) {
+  if (directory != kRootIno) return state_.collections.find(directory) != nullptr;
+  // The volume's own is there always; it counts once it has settings of its own.
+  std::string value;
+  return state_.volume.get(Tree::collection, search_key::collection(directory), value).has_value();
+}
+
+std::string EngineImpl::errors(const Caller& caller) {
+  std::string lines;
+  for (const ErrorList::Entry& entry : state_.errors.all()) {
+    const auto facts = state_.files->facts(entry.about);
+    if (!facts) continue;
+    const bool directory = S_ISDIR(facts->mode);
+    const bool allowed = directory ? may_reach(*state_.files, caller, entry.about)
+                                   : state_.files->may_read(caller, entry.about);
+    if (!allowed) continue;
+    const auto path = path_below(*state_.files, entry.about, kRootIno);
+    if (path) lines += *path + ": " + entry.text + "\n";
+  }
+  return lines;
+}
+
+}  // namespace vexfs

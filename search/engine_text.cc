@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "search/engine_text.h"
+
+#include <map>
+#include <vector>
+
+#include "base/buffer_pool.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "search/chunker.h"
+#include "search/embedder.h"
+#include "search/extract.h"
+#include "search/terms.h"
+
+namespace vexfs {
+
+namespace {
+
+constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+constexpr std::size_t kBatchChunks = 32;
+
+Histogram& step(const char* labels) {
+  return metrics::histogram("vexfs_index_step_seconds", "Steps of indexing one file", labels);
+}
+
+Result<std::vector<std::byte>> read_head(FileView& files, Ino ino, std::uint64_t size) {
+  std::vector<std::byte> head(std::min(size, kExtractBytesMax));
+  for (std::size_t at = 0; at < head.size();) {
+    const std::size_t wanted = std::min(kReadBytes, head.size() - at);
+    VEXFS_TRY(const std::size_t got, files.read(ino, at, std::span(head).subspan(at, wanted)));
+    if (got == 0) return fail(ESTALE, "index: it became shorter");
+    at += got;
+  }
+  return head;
+}
+
+// One file's new chunks on their way into space and text index; what is there already is kept.
+class ChunkPass {
+ public:
+  ChunkPass(const Collection::Computed& into, const Embedder* embedder, Ino ino,
+            std::uint64_t generation)
+      : space_(*into.space),
+        text_(*into.text),
+        embedder_(embedder),
+        ino_(ino),
+        generation_(generation) {}
+
+  // What was recorded of the file, if it is in this space.
+  void expect(const std::vector<ChunkRecord>& old) {
+    const SpaceColumns& columns = space_.columns();
+    for (std::size_t number = 0; number < old.size(); ++number) {
+      const Slot slot = old[number].slot;
+      if (slot >= columns.size() || columns.ino(slot) != ino_ ||
+          columns.check(slot) != old[number].hash || columns.dead(slot))
+        continue;
+      // The first chunk counts its first line twice: it is like no other.
+      kept_.insert({{old[number].hash, number == 0}, slot});
+    }
+  }
+
+  Result<> take(const Chunk& chunk, std::uint64_t hash) {
+    const bool first = records_.empty();
+    ChunkRecord record{.offset = chunk.offset,
+                       .bytes = chunk.bytes,
+                       .slot = kNoSlot,
+                       .first = chunk.first_line,
+                       .last = chunk.last_line,
+                       .hash = hash,
+                       .locator = static_cast<std::uint8_t>(Locator::Kind::lines)};
+    if (const auto kept = kept_.find({hash, first}); kept != kept_.end()) {
+      record.slot = kept->second;
+      used_.push_back({.slot = kept->second, .part = static_cast<std::uint32_t>(records_.size())});
+      kept_.erase(kept);
+    } else {
+      batch_.push_back({.number = records_.size(),
+                        .text = chunk.text,
+                        .terms = terms_of(chunk.text, {.first_line_twice = first})});
+    }
+    records_.push_back(record);
+    return batch_.size() < kBatchChunks ? Result<>() : flush();
+  }
+
+  // Embeds and adds what has gathered.
+  Result<> flush() {
+    if (batch_.empty()) return {};
+    const std::uint32_t dimension = space_.identity().dimension;
+    std::vector<float> rows(batch_.size() * dimension);
+    if (embedder_ != nullptr) {
+      static Histogram& took = step("step=\"embed\"");
+      Timed timed(took);
+      std::vector<DocumentText> documents;
+      for (const Fresh& one : batch_) documents.push_back({.text = one.text, .terms = one.terms});
+      VEXFS_CHECK(embedder_->embed_documents(documents, rows));
+    }
+    static Histogram& took = step("step=\"insert\"");
+    Timed timed(took);
+    for (std::size_t i = 0; i < batch_.size(); ++i) {
+      ChunkRecord& record = records_[batch_[i].number];
+      VEXFS_TRY(record.slot,
+                space_.append({.ino = ino_,
+                               .check = record.hash,
+                               .part = static_cast<std::uint32_t>(batch_[i].number),
+                               .generation = generation_,
+                               .values = std::span(rows).subspan(i * dimension, dimension)}));
+      text_.add(record.slot, batch_[i].terms);
+      added_.push_back(record.slot);
+    }
+    batch_.clear();
+    return {};
+  }
+
+  const std::vector<ChunkRecord>& records() const { return records_; }
+  std::size_t added() const { return added_.size(); }
+  // Recorded: the kept ones hold for the new content, the others for nothing.
+  void adopt() {
+    for (const Used& one : used_) space_.revive(one.slot, one.part, generation_);
+    for (const auto& [key, slot] : kept_) kill(slot);
+  }
+  void undo() {
+    for (const Slot slot : added_) kill(slot);
+  }
+
+ private:
+  struct Fresh {
+    std::size_t number;
+    std::string_view text;
+    TermBag terms;
+  };
+  struct Used {
+    Slot slot;
+    std::uint32_t part;
+  };
+  void kill(Slot slot) {
+    space_.kill(slot);
+    text_.erase(slot);
+  }
+
+  Space& space_;
+  CollectionText& text_;
+  const Embedder* const embedder_;  // null: chunks have no vectors
+  const Ino ino_;
+  const std::uint64_t generation_;
+  std::multimap<std::pair<std::uint64_t, bool>, Slot> kept_;
+  std::vector<Used> used_;
+  std::vector<ChunkRecord> records_;
+  std::vector<Fresh> batch_;
+  std::vector<Slot> added_;
+};
+
+}  // namespace
+
+bool TextIndexer::current(const FileRecord& record, const Collection& collection) const {
+  if (record.kind != static_cast<std::uint8_t>(FileKind::text) || record.parts == 0) return true;
+  const auto space = collection.computed().space;
+  return space && space->identity().id == record.space &&
+         space->identity().embedder == state_.embedders.identity_of(collection.settings());
+}
+
+Result<> TextIndexer::skip(Ino ino, FileRecord record, const char* why) {
+  VEXFS_CHECK(records_.forget(ino));
+  record.kind = static_cast<std::uint8_t>(FileKind::skipped);
+  Transaction transaction;
+  transaction.put(Tree::chunk, search_key::file(ino),
+                  as_bytes(std::string(as_text(bytes_of(record))) + why));
+  VEXFS_CHECK(state_.volume.commit(transaction));
+  return {};
+}
+
+Result<> TextIndexer::index_file(Ino ino, const std::string& name, const FileFacts& facts,
+                                 Collection& collection) {
+  static Counter& counted = metrics::counter("vexfs_index_chunks_total", "Chunks made of text");
+  VEXFS_TRY(const std::vector<std::byte> head, read_head(*state_.files, ino, facts.size));
+  static Histogram& took = step("step=\"extract\"");
+  const std::uint64_t began_ns = monotonic_ns();
+  const Extracted extracted = extract(name, head, facts.size);
+  const std::vector<Chunk> chunks = chunks_of(extracted);
+  took.record(monotonic_ns() - began_ns);
+
+  FileRecord record{.version = kSearchRecordVersion,
+                    .kind = static_cast<std::uint8_t>(FileKind::text),
+                    .suffix = suffix_of(name),
+                    .space = 0,
+                    .generation = facts.generation,
+                    .collection = static_cast<std::uint64_t>(collection.root()),
+                    .parts = static_cast<std::uint32_t>(chunks.size())};
+  if (extracted.skipped != nullptr) return skip(ino, record, extracted.skipped);
+
+  const Embedder* embedder = state_.embedders.of(collection.settings());
+  VEXFS_TRY(const auto into,
+            state_.collections.computed_space(collection, embedder ? embedder->dimension() : 0,
+                                              state_.embedders.identity_of(collection.settings())));
+  record.space = into.space->identity().id;
+  const auto before = records_.file(ino);
+  const bool comparable = before && before->kind == record.kind && before->space == record.space &&
+                          before->suffix == record.suffix;
+  if (before && !comparable) VEXFS_CHECK(records_.forget(ino));
+  const std::vector<ChunkRecord> old =
+      comparable ? records_.chunks(ino) : std::vector<ChunkRecord>();
+
+  ChunkPass pass(into, embedder, ino, facts.generation);
+  pass.expect(old);
+  Result<> done;
+  for (const Chunk& chunk : chunks) {
+    if (!done) break;
+    done = pass.take(chunk, hash64(std::span(head).subspan(chunk.offset, chunk.bytes)));
+  }
+  if (done) done = pass.flush();
+  const auto now = state_.files->facts(ino);
+  if (done && now && now->generation != facts.generation) done = fail(ESTALE, "index: it changed");
+  if (done)
+    done = records_.put_chunks(ino, record, pass.records(), static_cast<std::uint32_t>(old.size()));
+  if (!done) {
+    pass.undo();
+    return done;
+  }
+  pass.adopt();
+  counted.add(pass.added());
+  return {};
+}
+
+}  // namespace vexfs

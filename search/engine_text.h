@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// TextIndexer: from a file's text to chunks that can be found, by their words and by the vectors
+// that the collection's embedder gives them.
+//
+// Chunks that are as they were keep their slots, vectors and postings: a file that grows costs
+// what has been added. Threads: any; one at a time for a file. Calls FileView.
+#pragma once
+#include <string>
+
+#include "search/engine_records.h"
+#include "search/engine_state.h"
+
+namespace vexfs {
+
+class TextIndexer {
+ public:
+  TextIndexer(EngineState& state, FileRecords& records) : state_(state), records_(records) {}
+
+  // ESTALE: it changed while it was read.
+  Result<> index_file(Ino ino, const std::string& name, const FileFacts& facts,
+                      Collection& collection);
+  // Whether what is recorded was made by the embedder that the collection has now.
+  bool current(const FileRecord& record, const Collection& collection) const;
+
+ private:
+  Result<> skip(Ino ino, FileRecord record, const char* why);
+  EngineState& state_;
+  FileRecords& records_;
+};
+
+}  // namespace vexfs

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "search/engine_worker.h"
+
+#include <limits>
+#include <vector>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/text.h"
+
+namespace vexfs {
+
+bool IndexWorker::run(const IndexTask& task) {
+  static Histogram& took =
+      metrics::histogram("vexfs_index_step_seconds", "Steps of indexing one file", "step=\"all\"");
+  Timed timed(took);
+  Result<> done;
+  if (task.rescan) done = rescan(task.ino);
+  if (done) done = task.gone ? forget(task.ino) : index(task.ino);
+  if (done) return false;
+  if (done.error().code == ESTALE) return true;
+  fail_file(task.ino, done.error());
+  return false;
+}
+
+void IndexWorker::fail_file(Ino ino, const Error& error) {
+  static Counter& failed = metrics::counter("vexfs_index_failed_total", "Files that failed");
+  failed.add();
+  const std::string reason = error.code == ENOSPC ? "no space" : error.what;
+  log(Level::warn, "search", "a file could not be indexed",
+      {{"ino", static_cast<std::uint64_t>(ino)}, {"why", std::string_view(error.what)}});
+  state_.errors.add(ino, "failed: " + reason);
+  // Its old content must not speak for it; when not even that can be recorded, its generation
+  // still hides it.
+  if (const auto forgotten = records_.forget(ino); !forgotten) return;
+  if (const auto kept = state_.book.refuse(ino, Owed::failed, reason); !kept) return;
+  if (const auto facts = state_.files->facts(ino))
+    state_.book.settle({.ino = ino, .what = Owed::content, .sequence = facts->generation});
+}
+
+Result<> IndexWorker::forget(Ino ino) {
+  VEXFS_CHECK(records_.forget(ino));
+  VEXFS_CHECK(rows_.withdraw_vector(ino));
+  VEXFS_CHECK(state_.book.refuse(ino, Owed::failed, {}));
+  VEXFS_CHECK(state_.book.refuse(ino, Owed::parked, {}));
+  if (ino != kRootIno && state_.collections.find(ino)) {
+    Transaction transaction;
+    state_.collections.erase(transaction, ino);
+    VEXFS_CHECK(state_.volume.commit(transaction, {.freeing = true}));
+  }
+  constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max() - 1;
+  for (const Owed what : {Owed::content, Owed::vector, Owed::rescan, Owed::gone})
+    state_.book.settle({.ino = ino, .what = what, .sequence = kAll});
+  return {};
+}
+
+Result<> IndexWorker::rescan(Ino directory) {
+  // One directory at a time; a moved one is met at its new place, or was already.
+  std::vector<Ino> directories{directory};
+  std::vector<Ino> files;
+  while (!directories.empty()) {
+    const Ino at = directories.back();
+    directories.pop_back();
+    const auto listed = state_.files->children(at, [&](std::string_view, Ino child, mode_t mode) {
+      if (S_ISDIR(mode)) directories.push_back(child);
+      if (S_ISREG(mode)) files.push_back(child);
+      return true;
+    });
+    if (!listed && listed.error().code != ENOENT) return listed;
+  }
+  Transaction transaction;
+  for (const Ino file : files) {
+    const auto facts = state_.files->facts(file);
+    if (!facts) continue;
+    QueueBook::log(transaction,
+                   {.ino = file, .what = Owed::content, .sequence = facts->generation});
+    if (transaction.bytes() > kTransactionBytesMax / 2)
+      VEXFS_CHECK(state_.volume.commit(transaction));
+  }
+  if (!transaction.empty()) VEXFS_CHECK(state_.volume.commit(transaction));
+  for (const Ino file : files) {
+    state_.queue.owe({.ino = file});
+    state_.vectors.owe(file);
+  }
+  state_.book.settle({.ino = directory, .what = Owed::rescan, .sequence = 0});
+  return {};
+}
+
+Result<> IndexWorker::index(Ino ino) {
+  auto facts = state_.files->facts(ino);
+  if (!facts && facts.error().code == ENOENT) return forget(ino);
+  VEXFS_CHECK(facts);
+  if (!S_ISREG(facts->mode)) {
+    state_.book.settle({.ino = ino, .what = Owed::content, .sequence = 0});
+    return {};
+  }
+  std::string name;
+  const auto listed = state_.files->names(ino, [&](Ino, std::string_view its) {
+    name = its;
+    return false;
+  });
+  const auto collection = state_.collections.of_file(*state_.files, ino);
+  if (!listed || !collection) return {};  // without a name nothing finds it; removed() comes
+
+  VEXFS_CHECK(state_.files->write_back(ino));
+  facts = state_.files->facts(ino);
+  VEXFS_CHECK(facts);
+  const auto record = records_.file(ino);
+  const bool holds = record && record->generation == facts->generation &&
+                     record->suffix == suffix_of(name) &&
+                     record->collection == static_cast<std::uint64_t>(collection->root()) &&
+                     text_.current(*record, *collection) && records_.holds(ino, *record);
+  if (!holds) VEXFS_CHECK(index_content(ino, name, *facts, *collection));
+  VEXFS_CHECK(state_.book.refuse(ino, Owed::failed, {}));
+  state_.book.settle({.ino = ino, .what = Owed::content, .sequence = facts->generation});
+  return {};
+}
+
+Result<> IndexWorker::index_content(Ino ino, const std::string& name, const FileFacts& facts,
+                                    Collection& collection) {
+  static Counter& files = metrics::counter("vexfs_index_files_total", "Files that were indexed");
+  if (row_file_kind(name)) {
+    VEXFS_CHECK(rows_.index_file(ino, name, facts, collection));
+  } else {
+    VEXFS_CHECK(text_.index_file(ino, name, facts, collection));
+  }
+  files.add();
+  return {};
+}
+
+}  // namespace vexfs

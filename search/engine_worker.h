@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// IndexWorker: one pass over one file, from what it holds now to what is found of it.
+//
+//   present content ──> rows of a file of vectors, or chunks of its text ──> records, settled
+//
+// Always: what is recorded carries the generation that was read; a file that changes meanwhile is
+// run again, so the last version wins. A file that fails keeps its reason and hurts no other.
+// Threads: any; one pass at a time for a file (IndexQueue sees to it). Calls FileView.
+#pragma once
+#include "search/engine_records.h"
+#include "search/engine_rows.h"
+#include "search/engine_state.h"
+#include "search/engine_text.h"
+
+namespace vexfs {
+
+class IndexWorker {
+ public:
+  IndexWorker(EngineState& state, FileRecords& records, RowIndexer& rows, TextIndexer& text)
+      : state_(state), records_(records), rows_(rows), text_(text) {}
+
+  // True: it changed under the pass and has to be run again.
+  bool run(const IndexTask& task);
+
+ private:
+  Result<> forget(Ino ino);
+  Result<> rescan(Ino directory);
+  Result<> index(Ino ino);
+  Result<> index_content(Ino ino, const std::string& name, const FileFacts& facts,
+                         Collection& collection);
+  void fail_file(Ino ino, const Error& error);
+
+  EngineState& state_;
+  FileRecords& records_;
+  RowIndexer& rows_;
+  TextIndexer& text_;
+};
+
+}  // namespace vexfs
