@@ -16,7 +16,8 @@
 
 #include "base/mutex.h"
 #include "base/result.h"
-#include "hnsw/link.h"
+#include "vector/column.h"
+#include "vector/link.h"
 #include "vector/mapping.h"
 
 namespace vexfs {
@@ -41,6 +42,14 @@ class NodeTable {
   bool is_live(Slot slot) const { return state(slot) == NodeState::live; }
   unsigned level(Slot slot) const;
   LinkList links(Slot slot, unsigned level) const;
+  // The lists as the kernels of vector/ read them.
+  Column lists0() const {
+    return {
+        .segments = segments_.get(), .first = columns_.links0, .stride = stride0_ * sizeof(Link)};
+  }
+  Column upper_lists() const {
+    return {.segments = segments_.get(), .first = columns_.upper, .stride = sizeof(Link*)};
+  }
   // All slots of nodes are below; what a visited set must hold.
   std::uint32_t slots_end() const { return slots_end_.load(std::memory_order_acquire); }
 
