@@ -10,11 +10,16 @@ CodeSet::CodeSet(Quantiser quantiser)
 
 Result<> CodeSet::reserve(Slot slot) {
   const std::uint32_t number = slot / kSegmentSlots;
-  if (segments_[number].load(std::memory_order_acquire) != nullptr) return {};
+  const bool grows = slot == kHugePagesFromSlot;
+  if (!grows && segments_[number].load(std::memory_order_acquire) != nullptr) return {};
   Lock lock(mutex_);
-  if (segments_[number].load(std::memory_order_relaxed) != nullptr) return {};
+  if (segments_[number].load(std::memory_order_relaxed) != nullptr) {
+    if (grows) mappings_[number].use_huge_pages();
+    return {};
+  }
   const std::size_t bytes = std::size_t{kSegmentSlots} * quantiser_.code_bytes();
   VEXFS_TRY(mappings_[number], Mapping::make(bytes));
+  if (number > 0) mappings_[number].use_huge_pages();
   segments_[number].store(mappings_[number].data(), std::memory_order_release);
   return {};
 }

@@ -69,7 +69,7 @@ class NodeTable {
   T* cell(Slot slot, std::uint64_t column) const {
     return reinterpret_cast<T*>(segment(slot) + column) + slot % kSegmentSlots;
   }
-  Result<> make_segment(std::uint32_t number);
+  Result<> make_segment(Slot slot);  // or huge pages for it
 
   const std::uint32_t m_;
   const std::uint32_t stride0_;  // words from list to list on level 0, whole cache lines

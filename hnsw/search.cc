@@ -25,6 +25,8 @@ constexpr double kPassingEnough = 0.8;
 // … and a wider one too wide: the filter goes into the walk.
 constexpr double kPassingForWider = 0.3;
 constexpr std::size_t kRefineBatch = 4;
+constexpr std::uint32_t kFilterSample = 256;
+constexpr double kFilterCost = 0.2;  // of asking a filter, beside a distance
 
 }  // namespace
 
@@ -61,6 +63,8 @@ std::vector<Neighbour> Graph::Impl::search_codes(const CodeSet& codes, Entry ent
       metrics::counter("vexfs_graph_unfit_queries_total", "Queries outside the range of the codes");
   static Counter& filtered =
       metrics::counter("vexfs_graph_filtered_walks_total", "Searches with the filter in the walk");
+  static Counter& exact = metrics::counter("vexfs_graph_exact_scans_total",
+                                           "Searches whose filter passes so few that all are read");
   const Quantiser& quantiser = codes.quantiser();
   if (scratch.code.size() < quantiser.code_bytes())
     scratch.code = Buffer::take(quantiser.code_bytes());
@@ -82,8 +86,34 @@ std::vector<Neighbour> Graph::Impl::search_codes(const CodeSet& codes, Entry ent
     if (passing < kPassingForWider) break;
     width = static_cast<std::uint32_t>(ef / passing) + 1;
   }
+  if (const double passing = passing_anywhere(accept); is_exact_cheaper(passing, ef)) {
+    exact.add();
+    return exact_search(rows_, options_.metric, query, k,
+                        [&](Slot slot) { return nodes_.is_live(slot) && accept(slot); });
+  }
   filtered.add();
   return search_rows(entry, query, k, ef, accept, scratch);
+}
+
+// Part of the slots that a filter takes, by a sample spread over all of them.
+double Graph::Impl::passing_anywhere(Accept accept) const {
+  const std::uint32_t end = nodes_.slots_end(), count = std::min(end, kFilterSample);
+  std::uint32_t passing = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    // By the golden ratio: even, and in step with no pattern that a filter may have.
+    const auto slot = static_cast<Slot>((std::uint64_t{i * 0x9e3779b1u} * end) >> 32);
+    passing += nodes_.is_live(slot) && accept(slot);
+  }
+  // One more than was seen: a sample without any does not prove that there is none.
+  return (passing + 1.0) / count;
+}
+
+// A walk looks at all neighbours of about ef / passing nodes, most of them twice removed; the
+// scan asks the filter for every slot, which is cheap, and measures those that pass.
+bool Graph::Impl::is_exact_cheaper(double passing, std::uint32_t ef) const {
+  const double walked = ef / passing * nodes_.m();
+  const double scanned = nodes_.slots_end() * (kFilterCost + passing);
+  return scanned < walked;
 }
 
 Graph::Impl::Refined Graph::Impl::refine(std::span<const float> query,
