@@ -22,7 +22,8 @@
 namespace vexfs {
 
 struct FormatOptions {
-  std::uint64_t size_bytes = 0;  // 0: the device's size
+  std::uint64_t size_bytes = 0;  // 0: the device's size; at least 64 MiB
+  std::uint64_t log_bytes = 0;   // 0: by the volume's size; whole MiB, at least 2
 };
 
 enum class SyncPolicy : std::uint8_t {
