@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// SpaceMap: which blocks of the data area are free.
+//
+//   block      busy  owned   becomes
+//   free       no    no      allocated by allocate(), allocate_page()
+//   allocated  yes   no      owned when a transaction adopts it; free by release() or a crash
+//   owned      yes   yes     pending when a transaction frees it
+//   pending    yes   no      free when the checkpoint after that is durable
+//
+// The pages of Tree::free_space are busy but never owned: they are not recorded
+// (storage/space_format.h says why).
+//
+// Tree pages take whole slots (four blocks, aligned), so data must not break up the last ones:
+// data, ordinary transactions, freeing ones and checkpoints may each use a little more of the
+// free slots than the one before, and a full volume can always delete.
+// Threads: any.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "storage/block_groups.h"
+#include "storage/volume.h"
+
+namespace vexfs {
+
+// Who takes a page, the least privileged first. `promised`: out of promise_pages().
+enum class Claim : std::uint8_t { ordinary, freeing, checkpoint, promised };
+
+// The map as one checkpoint records it.
+struct FrozenSpace {
+  struct Group {
+    std::uint64_t number = 0;
+    BlockGroups::Record record;
+  };
+  std::vector<Group> groups;    // those that changed since the checkpoint before
+  std::vector<Extent> pending;  // for complete()
+};
+
+class SpaceMap {
+ public:
+  // The data area: blocks first ..< end.
+  SpaceMap(std::uint64_t first, std::uint64_t end);
+
+  // --- tree pages; ENOSPC
+  struct PageKind {
+    Claim claim = Claim::ordinary;
+    bool recorded = true;  // false: of Tree::free_space
+  };
+  Result<std::uint64_t> allocate_page(PageKind kind);
+  // `unborn`: no checkpoint has ever referenced it, so it is free at once.
+  struct PageFate {
+    bool unborn = false;
+    bool recorded = true;
+  };
+  void free_page(std::uint64_t address, PageFate fate);
+  // Keeps slots for one transaction that is about to be applied and cannot fail then.
+  bool promise_pages(std::uint64_t pages, Claim claim);
+  void end_promise(std::uint64_t pages);
+
+  // --- data, as Volume declares it
+  Result<Extent> allocate(std::uint32_t blocks, BlockNo hint);
+  void release(Extent extent);
+  Result<> reserve(std::uint64_t blocks);
+  void unreserve(std::uint64_t blocks);
+  // EUCLEAN, and nothing has changed, when it was not allocated or not owned.
+  Result<> adopt(Extent extent);
+  Result<> free(Extent extent);
+  // Takes back the latest adopt or free.
+  void undo_adopt(Extent extent);
+  void undo_free(Extent extent);
+
+  // --- checkpoints
+  FrozenSpace freeze();
+  // What free_page() has taken since freeze() of pages that are not recorded.
+  std::vector<Extent> take_pending_unrecorded();
+  void complete(const std::vector<Extent>& pending);
+  bool has_pending() const;
+
+  // --- loading, before all else; EUCLEAN for what cannot be
+  Result<> load_group(std::uint64_t number, Bytes record);
+  Result<> load_unrecorded_page(std::uint64_t address);
+  Result<> mark_allocated(Extent extent);  // the log adopts it later; may repeat
+
+  SpaceInfo info() const;
+  bool holds(Extent extent) const;
+
+ private:
+  std::uint64_t limit_of(Claim claim) const;
+  std::uint64_t data_slots() const REQUIRES(mutex_);
+  std::uint64_t data_blocks() const REQUIRES(mutex_);
+  void report() const REQUIRES(mutex_);
+
+  const std::uint64_t total_blocks_;
+  mutable Mutex mutex_{Rank::space_map};
+  BlockGroups groups_ GUARDED_BY(mutex_);
+  const std::uint64_t checkpoint_slots_, freeing_slots_, ordinary_slots_;
+  std::vector<Extent> pending_ GUARDED_BY(mutex_);
+  std::vector<Extent> pending_unrecorded_ GUARDED_BY(mutex_);
+  std::uint64_t promised_slots_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t reserved_blocks_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace vexfs
