@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading, and what checkpoints do; btree_change.cc has the changes.
+#include "storage/btree.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/assert.h"
+#include "base/log.h"
+
+namespace vexfs {
+
+namespace {
+
+// Pairs of a leaf, copied so that the latch is free while a visitor looks at them.
+class PairCopy {
+ public:
+  // The pairs of from <= key < to.
+  void take(const PageView& leaf, Bytes from, Bytes to) {
+    bool equal = false;
+    const unsigned begin = from.empty() ? 0 : leaf.lower_bound(from, equal);
+    const unsigned end = to.empty() ? leaf.count() : leaf.lower_bound(to, equal);
+    bytes_ = 0;
+    for (unsigned i = begin; i < end; ++i) {
+      const Bytes key = leaf.key(i), value = leaf.value(i);
+      const CellHeader header{.key_bytes = static_cast<std::uint16_t>(key.size()),
+                              .value_bytes = static_cast<std::uint16_t>(value.size())};
+      append(bytes_of(header));
+      append(key);
+      append(value);
+    }
+  }
+  bool visit(BTree::Visit visit) const {
+    for (std::size_t at = 0; at < bytes_;) {
+      CellHeader header;
+      std::memcpy(&header, buffer_.data() + at, sizeof header);
+      const Bytes key(buffer_.data() + at + sizeof header, header.key_bytes);
+      const Bytes value(key.data() + key.size(), header.value_bytes);
+      if (!visit(key, value)) return false;
+      at += sizeof header + key.size() + value.size();
+    }
+    return true;
+  }
+
+ private:
+  void append(Bytes bytes) {
+    std::copy(bytes.begin(), bytes.end(), buffer_.data() + bytes_);
+    bytes_ += bytes.size();
+  }
+  const Buffer buffer_ = Buffer::take(kPageBytes);
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace
+
+Result<> PageWait::load(PageCache& cache, const Missing& missing) {
+  auto page = cache.load(missing.pointer, missing.tree, missing.level);
+  if (page) {
+    kept_.push_back(std::move(*page));
+    return {};
+  }
+  if (page.error().code == EUCLEAN &&
+      (failed_.address != missing.pointer.address || failed_.birth != missing.pointer.birth)) {
+    failed_ = missing.pointer;
+    return {};
+  }
+  log(Level::error, "tree", page.error().what,
+      {{"tree", static_cast<std::uint64_t>(missing.tree)},
+       {"block", std::uint64_t{missing.pointer.address}},
+       {"level", std::uint64_t{missing.level}}});
+  return std::unexpected(page.error());
+}
+
+BTree::BTree(Tree tree, PageCache& cache, SpaceMap& space)
+    : tree_(tree), cache_(cache), space_(space) {}
+
+void BTree::open(const TreeRoot& root, std::uint64_t generation) {
+  WriteLock lock(latch_);
+  root_ = root;
+  generation_ = generation;
+}
+
+PageRef BTree::find_leaf(Bytes key, PageWait::Missing& missing, std::string* upper) const {
+  missing = {};
+  PagePointer pointer = root_.page;
+  for (unsigned level = root_.level; !pointer.none(); --level) {
+    PageRef page = cache_.find(pointer);
+    if (!page) {
+      missing = {.pointer = pointer, .tree = tree_, .level = level};
+      return {};
+    }
+    if (level == 0) return page;
+    const PageView view = page->view();
+    const unsigned index = view.child_of(key);
+    if (upper != nullptr && index + 1 < view.count()) *upper = as_text(view.key(index + 1));
+    pointer = view.child(index);
+  }
+  return {};
+}
+
+Result<> BTree::get(Bytes key, std::string& value, Wait wait) {
+  PageWait pages;
+  for (;;) {
+    PageWait::Missing missing;
+    {
+      ReadLock lock(latch_);
+      const PageRef leaf = find_leaf(key, missing, nullptr);
+      if (missing.pointer.none()) {
+        bool equal = false;
+        const unsigned index = leaf ? leaf->view().lower_bound(key, equal) : 0;
+        if (!equal) return fail(ENOENT, "tree: no such key");
+        value = as_text(leaf->view().value(index));
+        return {};
+      }
+    }
+    if (wait == Wait::never) return fail(EAGAIN, "tree: page not in memory");
+    VEXFS_CHECK(pages.load(cache_, missing));
+  }
+}
+
+Result<> BTree::scan(Bytes from, Bytes to, Visit visit, Wait wait) {
+  std::string next(as_text(from));
+  PairCopy pairs;
+  for (;;) {
+    std::string upper;
+    PageWait pages;
+    for (;;) {
+      PageWait::Missing missing;
+      {
+        ReadLock lock(latch_);
+        upper.clear();
+        const PageRef leaf = find_leaf(as_bytes(next), missing, &upper);
+        if (missing.pointer.none()) {
+          if (!leaf) return {};
+          pairs.take(leaf->view(), as_bytes(next), to);
+          break;
+        }
+      }
+      if (wait == Wait::never) return fail(EAGAIN, "tree: page not in memory");
+      VEXFS_CHECK(pages.load(cache_, missing));
+    }
+    if (!pairs.visit(visit)) return {};
+    if (upper.empty() || (!to.empty() && upper >= as_text(to))) return {};
+    next = std::move(upper);
+  }
+}
+
+Result<> BTree::visit_pages(FunctionRef<Result<>(std::uint64_t address)> visit) {
+  // Only before anybody else sees the tree, so no page changes under the walk.
+  ReadLock lock(latch_);
+  std::vector<PageWait::Missing> rest;
+  if (!root_.page.none())
+    rest.push_back({.pointer = root_.page, .tree = tree_, .level = root_.level});
+  while (!rest.empty()) {
+    const PageWait::Missing next = rest.back();
+    rest.pop_back();
+    VEXFS_CHECK(visit(next.pointer.address));
+    VEXFS_TRY(const PageRef page, cache_.load(next.pointer, next.tree, next.level));
+    const PageView view = page->view();
+    for (unsigned i = 0; next.level > 0 && i < view.count(); ++i)
+      rest.push_back({.pointer = view.child(i), .tree = tree_, .level = next.level - 1});
+  }
+  return {};
+}
+
+BTree::Frozen BTree::freeze(std::uint64_t next_generation) {
+  WriteLock lock(latch_);
+  generation_ = next_generation;
+  Frozen frozen{.root = root_, .pages = std::exchange(dirty_, {})};
+  // A page that was made and freed in one generation is in no tree.
+  const auto dead = std::erase_if(frozen.pages, [](const PageRef& page) { return page->dead; });
+  cache_.dirty_pages.fetch_sub(dead, std::memory_order_relaxed);
+  return frozen;
+}
+
+void BTree::thaw(const Frozen& frozen, const Checks& checks) {
+  WriteLock lock(latch_);
+  const auto learn = [&checks](PagePointer& pointer) {
+    if (pointer.none() || pointer.check != 0) return false;
+    const auto found = checks.find(pointer.address);
+    if (found == checks.end()) return false;
+    pointer.check = found->second;
+    return true;
+  };
+  const auto learn_all = [&learn](CachedPage& page) {
+    PageEditor editor = page.edit();
+    for (unsigned i = 0; editor.level() > 0 && i < editor.count(); ++i)
+      if (PagePointer child = editor.child(i); learn(child)) editor.set_child(i, child);
+  };
+  // Older parents are in the checkpoint, younger ones are dirty now: see the invariants.
+  for (const PageRef& page : frozen.pages) learn_all(*page);
+  for (const PageRef& page : dirty_) learn_all(*page);
+  learn(root_.page);
+}
+
+}  // namespace vexfs

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// BTree: one copy-on-write B+tree of a volume, in the page cache.
+//
+// A page belongs to the generation that made it. The pages of the present generation are dirty
+// and change in place; older ones are copied to a new address when they are first changed, and
+// their parents with them up to the root. freeze() ends a generation: its pages belong to the
+// checkpoint then, which writes them without any latch, for nobody changes them any more.
+// A pointer to a page that is not written yet has no check; thaw() fills it in.
+//
+// Always: a parent of a dirty page is dirty. Dirty pages and pages without a check in their
+// parent are in memory.
+// Threads: any; one reader/writer latch a tree. Reads let it go before they wait for a device.
+// Changes hold it from the first prepare() to the last rebalance().
+#pragma once
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/function_ref.h"
+#include "base/key.h"
+#include "base/wait.h"
+#include "storage/page_cache.h"
+#include "storage/space_map.h"
+#include "storage/superblock.h"
+
+namespace vexfs {
+
+// PageWait: loads what a descent did not find in memory, with no latch held, and keeps it there
+// until the operation ends, so that it gets on however small the cache is.
+class PageWait {
+ public:
+  struct Missing {
+    PagePointer pointer;  // none(): nothing is missing
+    Tree tree{};
+    unsigned level = 0;
+  };
+  // An error for a page that is damaged indeed. A page that was freed meanwhile may look so
+  // too; then the next descent does not ask for it again.
+  Result<> load(PageCache& cache, const Missing& missing);
+
+ private:
+  std::vector<PageRef> kept_;
+  PagePointer failed_;
+};
+
+class BTree {
+ public:
+  BTree(Tree tree, PageCache& cache, SpaceMap& space);
+
+  // Before anything else: the root of a checkpoint, and the generation that changes belong to.
+  void open(const TreeRoot& root, std::uint64_t generation);
+
+  // --- reading, as Volume declares it
+  Result<> get(Bytes key, std::string& value, Wait wait);
+  using Visit = FunctionRef<bool(Bytes key, Bytes value)>;
+  Result<> scan(Bytes from, Bytes to, Visit visit, Wait wait);
+  // Every page from the root down, for the loading of Tree::free_space.
+  Result<> visit_pages(FunctionRef<Result<>(std::uint64_t address)> visit);
+
+  // --- changing
+  SharedMutex& latch() { return latch_; }
+  unsigned height() const REQUIRES_SHARED(latch_) {
+    return root_.page.none() ? 0 : root_.level + 1;
+  }
+  enum class Ready : std::uint8_t { yes, missing, no_space };
+  // Makes every page on the way to `key` dirty. Nothing that a reader sees has changed.
+  Ready prepare(Bytes key, bool for_erase, Claim claim, PageWait::Missing& missing)
+      REQUIRES(latch_);
+  // After prepare() of their key. New pages come out of a promise, so neither fails.
+  void put(Bytes key, Bytes value) REQUIRES(latch_);
+  // True when its page is now so empty that rebalance() is worth it.
+  bool erase(Bytes key) REQUIRES(latch_);
+  // After all puts and erases of a transaction: merges or removes the page of `key`.
+  void rebalance(Bytes key) REQUIRES(latch_);
+
+  // --- checkpoints
+  struct Frozen {
+    TreeRoot root;
+    std::vector<PageRef> pages;  // dirty until now
+  };
+  Frozen freeze(std::uint64_t next_generation) EXCLUDES(latch_);
+  // The pages of `frozen` are on the device, `checks` by address: parents learn them.
+  using Checks = std::unordered_map<std::uint64_t, std::uint64_t>;
+  void thaw(const Frozen& frozen, const Checks& checks) EXCLUDES(latch_);
+
+ private:
+  struct Step {
+    CachedPage* page = nullptr;
+    unsigned index = 0;  // of the child that was taken
+  };
+  struct Path {
+    Step steps[kLevelsMax];
+    unsigned depth = 0;
+  };
+  // The leaf for `key`, or what is missing on the way. `upper` becomes the lowest key beyond
+  // that leaf; empty: it is the last.
+  PageRef find_leaf(Bytes key, PageWait::Missing& missing, std::string* upper) const
+      REQUIRES_SHARED(latch_);
+  bool is_dirty(const CachedPage& page) const { return page.birth == generation_; }
+  PagePointer pointer_to(const CachedPage& page) const {
+    return {.address = page.address, .check = std::uint64_t{0}, .birth = page.birth};
+  }
+  Path dirty_path(Bytes key) REQUIRES(latch_);
+  PageRef make_page(unsigned level, std::uint64_t address) REQUIRES(latch_);
+  PageRef copy_page(const PageRef& old, std::uint64_t address) REQUIRES(latch_);
+  void free_page(const PagePointer& pointer, CachedPage* page) REQUIRES(latch_);
+  Result<std::uint64_t> allocate(Claim claim);
+  bool recorded() const { return tree_ != Tree::free_space; }
+  void insert_at(const Path& path, unsigned depth, unsigned index, Bytes key, Bytes value)
+      REQUIRES(latch_);
+  bool merge(CachedPage& parent, unsigned index, CachedPage& page) REQUIRES(latch_);
+  void remove_child(CachedPage& parent, unsigned index) REQUIRES(latch_);
+  void lower_root() REQUIRES(latch_);
+
+  const Tree tree_;
+  PageCache& cache_;
+  SpaceMap& space_;
+  SharedMutex latch_{Rank::tree};
+  TreeRoot root_ GUARDED_BY(latch_);
+  std::uint64_t generation_ GUARDED_BY(latch_) = 0;
+  std::vector<PageRef> dirty_ GUARDED_BY(latch_);
+};
+
+}  // namespace vexfs

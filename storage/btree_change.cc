@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// The changes of a BTree.
+#include <cstring>
+
+#include "base/assert.h"
+#include "storage/btree.h"
+
+namespace vexfs {
+
+namespace {
+
+// Below a quarter full a page looks for a neighbour to merge with; together they stay below
+// three quarters, so that the next put does not split them again.
+constexpr std::size_t kSparseBytes = PageView::kRoom / 4;
+constexpr std::size_t kMergedBytesMax = PageView::kRoom / 4 * 3;
+
+// The shortest key above `left` and not above `right`: parents keep only what tells them apart.
+Bytes separator(Bytes left, Bytes right) {
+  std::size_t same = 0;
+  while (same < left.size() && same < right.size() && left[same] == right[same]) ++same;
+  return right.first(same + 1);
+}
+
+}  // namespace
+
+Result<std::uint64_t> BTree::allocate(Claim claim) {
+  return space_.allocate_page({.claim = claim, .recorded = recorded()});
+}
+
+PageRef BTree::make_page(unsigned level, std::uint64_t address) {
+  PageRef page = cache_.make(address, generation_);
+  page->edit().init(tree_, level, address, generation_);
+  dirty_.push_back(page);
+  cache_.dirty_pages.fetch_add(1, std::memory_order_relaxed);
+  return page;
+}
+
+PageRef BTree::copy_page(const PageRef& old, std::uint64_t address) {
+  PageRef page = cache_.make(address, generation_);
+  std::memcpy(page->bytes().data(), old->bytes().data(), kPageBytes);
+  page->edit().move_to(address, generation_);
+  dirty_.push_back(page);
+  cache_.dirty_pages.fetch_add(1, std::memory_order_relaxed);
+  free_page(pointer_to(*old), nullptr);
+  return page;
+}
+
+// `page` where it is dirty; a page of an older generation only loses its place.
+void BTree::free_page(const PagePointer& pointer, CachedPage* page) {
+  const bool unborn = pointer.birth == generation_;
+  space_.free_page(pointer.address, {.unborn = unborn, .recorded = recorded()});
+  if (!unborn) return;
+  page->dead = true;
+  cache_.drop(*page);  // dirty_ still keeps it
+}
+
+BTree::Ready BTree::prepare(Bytes key, bool for_erase, Claim claim, PageWait::Missing& missing) {
+  if (root_.page.none()) {
+    if (for_erase) return Ready::yes;
+    const auto address = allocate(claim);
+    if (!address) return Ready::no_space;
+    root_ = {.page = pointer_to(*make_page(0, *address)), .level = 0};
+    return Ready::yes;
+  }
+  if (for_erase) {
+    const PageRef leaf = find_leaf(key, missing, nullptr);
+    if (!missing.pointer.none()) return Ready::missing;
+    bool equal = false;
+    leaf->view().lower_bound(key, equal);
+    if (!equal) return Ready::yes;
+  }
+  PagePointer pointer = root_.page;
+  CachedPage* parent = nullptr;
+  unsigned index = 0;
+  for (unsigned level = root_.level;; --level) {
+    PageRef page = cache_.find(pointer);
+    if (!page) {
+      missing = {.pointer = pointer, .tree = tree_, .level = level};
+      return Ready::missing;
+    }
+    if (!is_dirty(*page)) {
+      const auto address = allocate(claim);
+      if (!address) return Ready::no_space;
+      page = copy_page(page, *address);
+      if (parent == nullptr)
+        root_.page = pointer_to(*page);
+      else
+        parent->edit().set_child(index, pointer_to(*page));
+    }
+    if (level == 0) return Ready::yes;
+    parent = &*page;
+    index = page->view().child_of(key);
+    pointer = page->view().child(index);
+  }
+}
+
+// The way to `key` as far as it is in memory and dirty: for a prepared key, to its leaf.
+// dirty_ keeps the pages.
+BTree::Path BTree::dirty_path(Bytes key) {
+  Path path;
+  PagePointer pointer = root_.page;
+  for (unsigned level = root_.level; !pointer.none() && pointer.birth == generation_; --level) {
+    const PageRef page = cache_.find(pointer);
+    VEXFS_ASSERT(static_cast<bool>(page));
+    Step& step = path.steps[path.depth++];
+    step.page = &*page;
+    if (level == 0) break;
+    step.index = page->view().child_of(key);
+    pointer = page->view().child(step.index);
+  }
+  return path;
+}
+
+void BTree::put(Bytes key, Bytes value) {
+  const Path path = dirty_path(key);
+  VEXFS_ASSERT(path.depth == root_.level + 1);
+  PageEditor leaf = path.steps[path.depth - 1].page->edit();
+  bool equal = false;
+  const unsigned index = leaf.lower_bound(key, equal);
+  if (equal) {
+    if (leaf.value(index).size() == value.size()) return leaf.replace(index, value);
+    leaf.remove(index);
+  }
+  insert_at(path, path.depth - 1, index, key, value);
+}
+
+// Inserts a cell into the page at `depth` of the path, splitting upwards as far as needed.
+void BTree::insert_at(const Path& path, unsigned depth, unsigned index, Bytes key, Bytes value) {
+  PageEditor page = path.steps[depth].page->edit();
+  if (page.fits(key, value)) return page.insert(index, key, value);
+
+  const auto address = allocate(Claim::promised);
+  VEXFS_ASSERT(address.has_value());
+  const PageRef right_page = make_page(page.level(), *address);
+  PageEditor right = right_page->edit();
+  const PageEditor::Place place = page.split(right, index, key, value);
+  (place.in_right ? right : page).insert(place.index, key, value);
+
+  const Bytes lowest = right.key(0);
+  const Bytes border = page.level() == 0 ? separator(page.key(page.count() - 1), lowest) : lowest;
+  const PagePointer right_pointer = pointer_to(*right_page);
+  if (depth > 0)
+    return insert_at(path, depth - 1, path.steps[depth - 1].index + 1, border,
+                     bytes_of(right_pointer));
+  const auto root_address = allocate(Claim::promised);
+  VEXFS_ASSERT(root_address.has_value());
+  const PageRef root = make_page(root_.level + 1, *root_address);
+  root->edit().insert(0, {}, bytes_of(root_.page));
+  root->edit().insert(1, border, bytes_of(right_pointer));
+  root_ = {.page = pointer_to(*root), .level = root_.level + 1};
+}
+
+bool BTree::erase(Bytes key) {
+  const Path path = dirty_path(key);
+  if (path.depth != root_.level + 1 || path.depth == 0) return false;  // it was never there
+  PageEditor leaf = path.steps[path.depth - 1].page->edit();
+  bool equal = false;
+  const unsigned index = leaf.lower_bound(key, equal);
+  if (!equal) return false;
+  leaf.remove(index);
+  return leaf.used() < kSparseBytes;
+}
+
+void BTree::rebalance(Bytes key) {
+  const Path path = dirty_path(key);
+  // An earlier rebalance() of this transaction may have moved the key's range to a page that is
+  // not dirty; that one was full enough.
+  if (path.depth != root_.level + 1) return;
+  for (unsigned depth = path.depth - 1; depth > 0; --depth) {
+    CachedPage& page = *path.steps[depth].page;
+    CachedPage& parent = *path.steps[depth - 1].page;
+    const unsigned index = path.steps[depth - 1].index;
+    if (page.view().count() == 0) {
+      remove_child(parent, index);
+      free_page(pointer_to(page), &page);
+    } else if (page.view().used() >= kSparseBytes || !merge(parent, index, page)) {
+      return;
+    }
+  }
+  lower_root();
+}
+
+// Takes the cells of a neighbour that is in memory into `page`, child `index` of `parent`.
+bool BTree::merge(CachedPage& parent, unsigned index, CachedPage& page) {
+  PageEditor cells = parent.edit();
+  const auto take = [&](unsigned neighbour_index, bool above) {
+    const PagePointer pointer = cells.child(neighbour_index);
+    const PageRef neighbour = cache_.find(pointer);
+    if (!neighbour || page.view().used() + neighbour->view().used() > kMergedBytesMax) return false;
+    page.edit().absorb(neighbour->view(), above);
+    free_page(pointer, is_dirty(*neighbour) ? &*neighbour : nullptr);
+    return true;
+  };
+  if (index + 1 < cells.count() && take(index + 1, true)) {
+    cells.remove(index + 1);
+    return true;
+  }
+  if (index > 0 && take(index - 1, false)) {
+    // The merged page begins where its lower neighbour did.
+    cells.set_child(index - 1, pointer_to(page));
+    cells.remove(index);
+    return true;
+  }
+  return false;
+}
+
+// The range of the child goes to the one below it; of the first, to the one above.
+void BTree::remove_child(CachedPage& parent, unsigned index) {
+  PageEditor cells = parent.edit();
+  if (index == 0 && cells.count() > 1) {
+    cells.set_child(0, cells.child(1));
+    index = 1;
+  }
+  cells.remove(index);
+}
+
+void BTree::lower_root() {
+  while (!root_.page.none()) {
+    const PageRef root = cache_.find(root_.page);
+    if (!root || !is_dirty(*root)) return;
+    const PageView view = root->view();
+    if (view.count() == 0) {
+      free_page(root_.page, &*root);
+      root_ = {};
+    } else if (view.level() > 0 && view.count() == 1) {
+      const PagePointer child = view.child(0);
+      free_page(root_.page, &*root);
+      root_ = {.page = child, .level = root_.level - 1};
+    } else {
+      return;
+    }
+  }
+}
+
+}  // namespace vexfs
