@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Store: the Volume on a device. Ties together log, trees, cache, space and checkpoints.
+//
+// Life of a transaction (store_commit.cc): pass the gate, take the latches of its trees in
+// order, make their pages dirty, promise it space, append it to the log, apply it.
+// Life of a checkpoint (store_checkpoint.cc): close the gate for a moment to freeze trees, space
+// and log at one LSN; write what was dirty; flush; superblock; flush; reuse what became free.
+//
+// Locks, in order: gate (commits shared, freeze exclusive), latches by tree number, then those
+// of cache, space and log, which call nobody.
+// Threads: any.
+#pragma once
+#include <array>
+#include <atomic>
+#include <memory>
+
+#include "storage/btree.h"
+#include "storage/checkpointer.h"
+#include "storage/flush_group.h"
+#include "storage/health.h"
+#include "storage/page_cache.h"
+#include "storage/space_map.h"
+#include "storage/superblock.h"
+#include "storage/volume.h"
+#include "storage/wal.h"
+
+namespace vexfs {
+
+class WalReader;
+
+VolumeInfo volume_info(const Superblock& superblock);
+
+class Store final : public Volume {
+ public:
+  Store(std::unique_ptr<BlockDevice> device, const Superblock& superblock,
+        const VolumeOptions& options);
+  ~Store() override;
+  // store_open.cc: loads the map of free space, replays the log, starts the threads. Once.
+  Result<> recover();
+
+  Result<> close() override;
+  Result<> get(Tree tree, Bytes key, std::string& value, Wait wait) override;
+  Result<> scan(Tree tree, Bytes from, Bytes to, Visit visit, Wait wait) override;
+  Result<Lsn> commit(Transaction& transaction, CommitOptions options) override;
+  Result<> sync(Lsn lsn) override;
+  void sync(Lsn lsn, Done done) override;
+  Lsn last_lsn() const override;
+  Result<> checkpoint() override;
+  Result<> flush_data() override;
+  Result<Extent> allocate(std::uint32_t blocks, BlockNo hint) override;
+  void release(Extent extent) override;
+  Result<> reserve(std::uint64_t blocks) override;
+  void unreserve(std::uint64_t blocks) override;
+  SpaceInfo space() const override;
+  Result<> read_blocks(BlockNo first, MutableBytes into, Wait wait) override;
+  Result<> write_blocks(BlockNo first, Bytes from) override;
+  VolumeInfo info() const override;
+  bool read_only() const override;
+
+ private:
+  // --- commit
+  struct Plan;
+  enum class Outcome : std::uint8_t { done, missing, no_space, log_full, device_behind, failed };
+  Outcome try_commit(Bytes records, const Plan& plan, PageWait::Missing& missing, Result<Lsn>& lsn);
+  class Latches;
+  Outcome prepare(Bytes records, const Plan& plan, PageWait::Missing& missing);
+  Result<> apply_space(Bytes records);
+  void undo_space(Bytes records, std::size_t count);
+  void apply_pairs(Bytes records);
+  Result<> make_room(Outcome outcome, bool& tried_checkpoint);
+  std::size_t dirty_pages_max() const { return cache_.pages_max() / 2; }
+  void checkpoint_if_due();
+  // Asks again after a checkpoint when the answer is ENOSPC and one would give space back.
+  template <class Ask>
+  auto with_checkpoint(Ask ask) -> decltype(ask());
+
+  // --- checkpoint
+  struct Frozen {  // one checkpoint, from the moment it was frozen
+    Wal::Cut cut;
+    std::uint64_t generation = 0;
+    std::array<BTree::Frozen, kTreeCount> trees;
+    FrozenSpace space;
+    BTree::Checks checks;
+    std::size_t pages = 0;
+  };
+  Result<> run_checkpoint(bool clean);
+  void freeze(Frozen& frozen);
+  Result<> record_space(Frozen& frozen);
+  Result<> write_pages(Frozen& frozen);
+  Result<> write_root(Frozen& frozen, bool clean);
+  void complete(Frozen& frozen);
+
+  // --- recovery
+  Result<> load_space();
+  Result<> mark_adopted(WalReader& reader);
+  Result<> replay(WalReader& reader);
+  Result<> replay_frame(Bytes records);
+  Outcome replay_pair(Bytes record, PageWait::Missing& missing);
+  WalReader reader() const;
+
+  BTree& tree(Tree t) { return *trees_[static_cast<unsigned>(t)]; }
+
+  const std::unique_ptr<BlockDevice> device_;
+  const VolumeOptions options_;
+  const bool was_clean_;
+  const std::uint64_t log_bytes_;
+  Health health_;
+  bool opened_read_only_ = false;  // as asked, or because the log is damaged
+  std::atomic<bool> closed_{false};
+  PageCache cache_;
+  SpaceMap space_;
+  std::array<std::unique_ptr<BTree>, kTreeCount> trees_;
+  FlushGroup flushes_;
+
+  SharedMutex gate_{Rank::volume};
+  std::uint64_t generation_ GUARDED_BY(gate_);
+  // During replay, before wal_ exists: what a checkpoint would cut at.
+  Wal::Cut replayed_;
+  std::atomic<std::size_t> frozen_pages_{0};  // of the checkpoint that runs; they count as dirty
+
+  // Of a checkpoint that failed: readers go on, and these pages are nowhere else.
+  std::unique_ptr<Frozen> unwritten_;
+
+  Superblock superblock() const;
+  mutable Mutex superblock_mutex_{Rank::leaf};
+  Superblock superblock_ GUARDED_BY(superblock_mutex_);  // written by one checkpoint at a time
+
+  std::unique_ptr<Wal> wal_;
+  std::unique_ptr<Checkpointer> checkpointer_;
+};
+
+}  // namespace vexfs

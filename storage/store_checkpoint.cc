@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// How what is in memory becomes permanent.
+//
+// The pages of the generation that ends are written to blocks that nothing durable references,
+// so a crash before the superblock leaves the checkpoint before and its log untouched. Levels
+// are written from the leaves up, for a parent holds the checks of its children.
+#include <algorithm>
+#include <cstring>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "storage/store.h"
+
+namespace vexfs {
+
+namespace {
+
+constexpr std::size_t kPagesPerBatch = 64;  // 1 MiB in flight
+constexpr std::uint32_t kDiscardBlocksMin = 256;
+
+struct CheckpointMetrics {
+  Histogram& took = metrics::histogram("vexfs_checkpoint_seconds", "One checkpoint");
+  Histogram& frozen =
+      metrics::histogram("vexfs_checkpoint_freeze_seconds", "Commits held back by a checkpoint");
+  Counter& pages = metrics::counter("vexfs_checkpoint_pages_total", "Tree pages written");
+};
+
+CheckpointMetrics& checkpoint_metrics() {
+  static CheckpointMetrics& the_one = *new CheckpointMetrics;
+  return the_one;
+}
+
+// Writes pages in deep batches. Parents are written from a copy that holds their children's
+// checks: the page in the cache is still being read and copied.
+class PageWriter {
+ public:
+  PageWriter(BlockDevice& device, BTree::Checks& checks) : device_(device), checks_(checks) {}
+
+  Result<> add(const CachedPage& page) {
+    Bytes image = page.bytes();
+    if (page.view().level() > 0) {
+      copies_.push_back(Buffer::take(kPageBytes));
+      std::memcpy(copies_.back().data(), image.data(), kPageBytes);
+      PageEditor copy(copies_.back().data());
+      for (unsigned i = 0; i < copy.count(); ++i) fill(copy, i);
+      image = copies_.back().bytes();
+    }
+    checks_[page.address] = page_check(image);
+    batch_.push_back({.offset = page.address * kBlockBytes, .from = image});
+    if (batch_.size() == kPagesPerBatch) return write();
+    return {};
+  }
+  Result<> write() {
+    if (batch_.empty()) return {};
+    checkpoint_metrics().pages.add(batch_.size());
+    VEXFS_CHECK(device_.write(batch_));
+    batch_.clear();
+    copies_.clear();
+    return {};
+  }
+
+ private:
+  void fill(PageEditor& copy, unsigned i) {
+    PagePointer child = copy.child(i);
+    if (child.check != 0) return;
+    const auto found = checks_.find(child.address);
+    VEXFS_ASSERT(found != checks_.end());  // its level was written before
+    child.check = found->second;
+    copy.set_child(i, child);
+  }
+
+  BlockDevice& device_;
+  BTree::Checks& checks_;
+  std::vector<DeviceWrite> batch_;
+  std::vector<Buffer> copies_;
+};
+
+std::string group_key(std::uint64_t number) {
+  return std::string(as_text(Key().u64(number)));
+}
+
+}  // namespace
+
+Result<> Store::checkpoint() {
+  if (closed_) return fail(ESHUTDOWN, "volume: closed");
+  VEXFS_CHECK(health_.writable());
+  return checkpointer_->run_now();
+}
+
+Result<> Store::run_checkpoint(bool clean) {
+  VEXFS_CHECK(health_.writable());
+  const bool nothing_new = wal_ != nullptr && wal_->bytes_since_cut() == 0;
+  if (nothing_new && !space_.has_pending() && !clean) return {};
+  Timed timed(checkpoint_metrics().took);
+  auto frozen = std::make_unique<Frozen>();
+  freeze(*frozen);
+  Result<> outcome = record_space(*frozen);
+  if (outcome) outcome = write_pages(*frozen);
+  if (outcome) outcome = device_->flush();
+  if (outcome) outcome = write_root(*frozen, clean);
+  if (outcome) {
+    complete(*frozen);
+  } else {
+    health_.end_writing(outcome.error());
+    unwritten_ = std::move(frozen);
+  }
+  return outcome;
+}
+
+void Store::freeze(Frozen& frozen) {
+  Timed timed(checkpoint_metrics().frozen);
+  WriteLock gate(gate_);
+  frozen.generation = generation_++;
+  frozen.cut = wal_ != nullptr ? wal_->cut() : replayed_;
+  for (unsigned i = 0; i < kTreeCount; ++i) {
+    if (Tree{static_cast<std::uint8_t>(i)} == Tree::free_space) continue;
+    frozen.trees[i] = trees_[i]->freeze(generation_);
+    frozen.pages += frozen.trees[i].pages.size();
+  }
+  frozen.space = space_.freeze();
+  frozen_pages_ = frozen.pages;
+}
+
+// Writes the groups that changed into Tree::free_space. Its pages belong to the generation that
+// ends, for nobody else changes it; they are not recorded themselves, so this changes no group.
+Result<> Store::record_space(Frozen& frozen) {
+  BTree& map = tree(Tree::free_space);
+  PageWait pages;
+  for (const FrozenSpace::Group& group : frozen.space.groups) {
+    const std::string key = group_key(group.number);
+    for (;;) {
+      PageWait::Missing missing;
+      {
+        WriteLock latch(map.latch());
+        const auto ready =
+            map.prepare(as_bytes(key), group.record.none, Claim::checkpoint, missing);
+        if (ready == BTree::Ready::yes) {
+          if (!group.record.none)
+            map.put(as_bytes(key), as_bytes(group.record.value));
+          else if (map.erase(as_bytes(key)))
+            map.rebalance(as_bytes(key));
+          break;
+        }
+        if (ready == BTree::Ready::no_space) return fail(ENOSPC, "checkpoint: no room for the map");
+      }
+      VEXFS_CHECK(pages.load(cache_, missing));
+    }
+  }
+  constexpr auto kMap = static_cast<unsigned>(Tree::free_space);
+  frozen.trees[kMap] = map.freeze(frozen.generation + 1);
+  frozen.pages += frozen.trees[kMap].pages.size();
+  frozen_pages_ = frozen.pages;
+  // What the map's own pages left free goes with this checkpoint, not with the next.
+  const std::vector<Extent> unrecorded = space_.take_pending_unrecorded();
+  frozen.space.pending.insert(frozen.space.pending.end(), unrecorded.begin(), unrecorded.end());
+  return {};
+}
+
+Result<> Store::write_pages(Frozen& frozen) {
+  std::vector<const CachedPage*> pages;
+  pages.reserve(frozen.pages);
+  for (const BTree::Frozen& tree : frozen.trees)
+    for (const PageRef& page : tree.pages) pages.push_back(&*page);
+  std::ranges::sort(pages, [](const CachedPage* a, const CachedPage* b) {
+    const unsigned level_a = a->view().level(), level_b = b->view().level();
+    return level_a != level_b ? level_a < level_b : a->address < b->address;
+  });
+  frozen.checks.reserve(pages.size());
+  PageWriter writer(*device_, frozen.checks);
+  for (const CachedPage* page : pages) VEXFS_CHECK(writer.add(*page));
+  return writer.write();
+}
+
+Result<> Store::write_root(Frozen& frozen, bool clean) {
+  Superblock next = superblock();
+  for (unsigned i = 0; i < kTreeCount; ++i) {
+    TreeRoot& root = next.roots[i] = frozen.trees[i].root;
+    if (root.page.none() || root.page.check != 0) continue;
+    const auto found = frozen.checks.find(root.page.address);
+    VEXFS_ASSERT(found != frozen.checks.end());
+    root.page.check = found->second;
+  }
+  next.generation = frozen.generation;
+  next.checkpoint_lsn = frozen.cut.lsn;
+  next.log_position = frozen.cut.position;
+  next.clean = clean;
+  VEXFS_CHECK(write_superblock(*device_, next));
+  Lock lock(superblock_mutex_);
+  superblock_ = next;
+  return {};
+}
+
+// The checkpoint is durable: its pages are clean, what it let go is free.
+void Store::complete(Frozen& frozen) {
+  for (unsigned i = 0; i < kTreeCount; ++i) trees_[i]->thaw(frozen.trees[i], frozen.checks);
+  cache_.dirty_pages.fetch_sub(frozen.pages, std::memory_order_relaxed);
+  frozen_pages_ = 0;
+  // Nothing durable knows these blocks any more, and nobody may use them yet.
+  for (const Extent& extent : frozen.space.pending)
+    if (extent.blocks >= kDiscardBlocksMin)
+      device_->discard(static_cast<std::uint64_t>(extent.first) * kBlockBytes,
+                       std::uint64_t{extent.blocks} * kBlockBytes);
+  space_.complete(frozen.space.pending);
+  if (wal_ != nullptr) wal_->checkpointed(frozen.cut);
+}
+
+}  // namespace vexfs

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: a volume does what the model does, through closing, crashing and opening again.
+// Method: random transactions with a printed seed, on memory and on a real file; the whole
+// content is compared with tests/support/model_volume.h.
+#include "storage/volume.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <random>
+
+#include "base/buffer_pool.h"
+#include "base/key.h"
+#include "storage/memory_device.h"
+#include "tests/storage/volume_tools.h"
+#include "tests/support/model_volume.h"
+
+using namespace vexfs;
+
+TEST_SUITE_BEGIN("storage/volume");
+
+namespace {
+
+constexpr std::uint64_t kVolumeBytes = std::uint64_t{64} << 20;
+constexpr FormatOptions kFormat{.size_bytes = 0, .log_bytes = std::uint64_t{2} << 20};
+
+}  // namespace
+
+TEST_CASE("what was committed and synced survives a crash, closing and opening, on a real file") {
+  TemporaryFile file(kVolumeBytes);
+  {
+    auto device = open_file_device(file.path(), {});
+    REQUIRE(device);
+    CHECK(open_file_device(file.path(), {}).error().code == EBUSY);
+    CHECK(Volume::looks_like_volume(**device) == false);
+    REQUIRE(Volume::format(**device, {}));
+    CHECK(Volume::looks_like_volume(**device) == true);
+  }
+  const auto reopen = [&] {
+    auto device = open_file_device(file.path(), {});
+    REQUIRE(device);
+    auto volume = Volume::open(std::move(*device), {});
+    REQUIRE(volume);
+    return std::move(*volume);
+  };
+  const unsigned seed = 7;
+  CAPTURE(seed);
+  std::mt19937_64 rng(seed);
+  ModelVolume model;
+  for (unsigned life = 0; life < 6; ++life) {
+    CAPTURE(life);
+    auto volume = reopen();
+    CHECK(same_content(*volume, model));
+    CHECK(volume->info().was_clean == (life % 2 == 0));
+    for (unsigned i = 0; i < 300; ++i) commit_random(rng, *volume, model);
+    CHECK(same_content(*volume, model));
+    REQUIRE(volume->sync(volume->last_lsn()));
+    if (life % 3 == 2) REQUIRE(volume->checkpoint());
+    if (life % 2 == 1) REQUIRE(volume->close());
+  }
+}
+
+TEST_CASE("random transactions leave what they leave in the model") {
+  for (const unsigned seed : {1u, 2u, 3u}) {
+    CAPTURE(seed);
+    std::mt19937_64 rng(seed);
+    MemoryDevice disk(kVolumeBytes);
+    REQUIRE(Volume::format(disk, kFormat));
+    auto volume = Volume::open(std::make_unique<MemoryDevice>(disk.image()), {});
+    REQUIRE(volume);
+    ModelVolume model;
+    for (unsigned i = 0; i < 3000; ++i) {
+      commit_random(rng, **volume, model);
+      if (i % 500 == 0) REQUIRE((*volume)->checkpoint());
+      if (i % 300 == 0) REQUIRE(same_content(**volume, model));
+    }
+    CHECK(same_content(**volume, model));
+  }
+}
+
+TEST_CASE("data blocks: allocate, write, adopt, read after a crash; what was not adopted is free") {
+  TemporaryFile file(kVolumeBytes);
+  Extent kept{}, lost{};
+  std::uint64_t free_before = 0;
+  const Buffer data = Buffer::take(std::size_t{8} * kBlockBytes);
+  std::memset(data.data(), 0x5a, data.size());
+  {
+    auto device = open_file_device(file.path(), {});
+    REQUIRE(device);
+    REQUIRE(Volume::format(**device, kFormat));
+    auto volume = Volume::open(std::move(*device), {});
+    REQUIRE(volume);
+    free_before = (*volume)->space().free;
+    kept = (*volume)->allocate(8).value();
+    lost = (*volume)->allocate(100).value();
+    CHECK(kept.blocks == 8);
+    CHECK((*volume)->space().free == free_before - 8 - lost.blocks);
+    REQUIRE((*volume)->write_blocks(kept.first, data.bytes()));
+    REQUIRE((*volume)->flush_data());
+    Transaction transaction;
+    transaction.adopt(kept);
+    transaction.put(Tree::meta, as_bytes("k"), as_bytes("v"));
+    const auto lsn = (*volume)->commit(transaction);
+    REQUIRE(lsn);
+    REQUIRE((*volume)->sync(*lsn));
+  }
+  auto device = open_file_device(file.path(), {});
+  REQUIRE(device);
+  auto volume = Volume::open(std::move(*device), {});
+  REQUIRE(volume);
+  const Buffer read = Buffer::take(data.size());
+  REQUIRE((*volume)->read_blocks(kept.first, read.bytes()));
+  CHECK(std::memcmp(read.data(), data.data(), data.size()) == 0);
+  // One tree page holds the pair.
+  CHECK((*volume)->space().free == free_before - 8 - kPageBytes / kBlockBytes);
+}
+
+TEST_SUITE_END();
