@@ -8,7 +8,7 @@
 #include <cstdlib>
 
 #include "base/log.h"
-#include "bench/mem_file_system.h"
+#include "tests/support/mem_file_system.h"
 #include "fs/fuse_session.h"
 
 int main(int argc, char** argv) {

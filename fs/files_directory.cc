@@ -86,8 +86,13 @@ Result<Emitted> emit_one(FilesState& state, const Listed& listed, bool plus, Emi
 
 Result<Opened> Files::opendir(const Caller&, NodeId id, Wait wait) {
   const NodeRef node = state_->pin(id);
-  VEXFS_TRY(const auto hold, ReadHold::take(state_->volume, *node, wait));
-  if (!node->inode.is_directory()) return fail(ENOTDIR, "files: opendir of no directory");
+  bool read_time = false;
+  {
+    VEXFS_TRY(const auto hold, ReadHold::take(state_->volume, *node, wait));
+    if (!node->inode.is_directory()) return fail(ENOTDIR, "files: opendir of no directory");
+    read_time = FilesState::wants_atime(node->inode);
+  }
+  if (read_time) state_->note_access(node);
   return Opened{.cache_readdir = true};
 }
 

@@ -8,32 +8,6 @@
 
 namespace vexfs {
 
-namespace {
-
-constexpr std::int64_t kDayNs = 86'400'000'000'000;
-
-bool wants_atime(const Inode& inode, std::int64_t now) {
-  return inode.atime_ns <= inode.mtime_ns || inode.atime_ns <= inode.ctime_ns ||
-         now - inode.atime_ns > kDayNs;
-}
-
-// relatime: moves in memory, at most once a day or after a change. Never waits for it.
-void note_access(FilesState& state, const NodeRef& node) {
-  if (state.read_only) return;
-  const auto hold = WriteHold::take(state.volume, *node, Wait::never);
-  if (!hold || node->removed) return;
-  const std::int64_t now = now_ns();
-  if (!wants_atime(node->inode, now)) return;
-  node->inode.atime_ns = now;
-  state.mark_stale(node);
-}
-
-void tell_closed(FilesState& state, Node& node) {
-  if (node.changed.exchange(false)) state.index.closed(node.ino);
-}
-
-}  // namespace
-
 Result<Opened> Files::open_file(const Caller& caller, NodeId id, int flags, Wait wait) {
   const NodeRef node = state_->pin(id);
   if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)) VEXFS_CHECK(state_->writable());
@@ -50,15 +24,15 @@ Result<Opened> Files::open_file(const Caller& caller, NodeId id, int flags, Wait
     if (S_ISLNK(node->inode.mode)) return fail(ELOOP, "files: open of a symlink");
     node->opens.fetch_add(1);
     state_->nodes.count_lookup(*node);  // an open keeps the node in memory, too
-    read_time = (flags & O_ACCMODE) != O_WRONLY && wants_atime(node->inode, now_ns());
+    read_time = (flags & O_ACCMODE) != O_WRONLY && FilesState::wants_atime(node->inode);
   }
-  if (read_time) note_access(*state_, node);
+  if (read_time) state_->note_access(node);
   return Opened{};
 }
 
 void Files::release(NodeId id, std::uint64_t, int) {
   NodeRef node = state_->pin(id);
-  tell_closed(*state_, *node);
+  state_->tell_closed(*node);
   const bool last = node->opens.fetch_sub(1) == 1;
   forget(id, 1);
   if (!last) return;
@@ -84,9 +58,9 @@ Result<std::size_t> Files::read(const Caller&, NodeId id, std::uint64_t, std::ui
     if (!node->inode.is_regular()) return fail(EINVAL, "files: read of no regular file");
     if (node->removed) return fail(EIO, "files: read of a removed file");
     VEXFS_TRY(bytes, read_content(*state_, *node, offset, into, wait));
-    read_time = wants_atime(node->inode, now_ns());
+    read_time = FilesState::wants_atime(node->inode);
   }
-  if (read_time) note_access(*state_, node);
+  if (read_time) state_->note_access(node);
   return bytes;
 }
 
@@ -121,7 +95,7 @@ Result<> Files::flush(const Caller&, NodeId id, std::uint64_t, Wait wait) {
     node->flush_on_close = false;
     VEXFS_CHECK(state_->write_back.write_back(*node));
   }
-  tell_closed(*state_, *node);
+  state_->tell_closed(*node);
   if (const int code = node->write_error.load()) return fail(code, "files: write-back failed");
   return {};
 }

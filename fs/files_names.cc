@@ -110,6 +110,7 @@ Result<Entry> make_node(FilesState& state, const Caller& caller, NodeId parent_i
                   {.cookie = cookie, .ino = ino, .type = inode.mode & S_IFMT});
     VEXFS_CHECK(change.commit({.wait = wait}));
     made = state.entry_of(*node);
+    node->changed = node->inode.is_regular();  // the index is told when its maker closes it
   }
   state.index.moved(node->ino, Ino{}, parent->ino);
   return *made;
@@ -149,7 +150,10 @@ Result<Entry> Files::mknod(const Caller& caller, NodeId parent, std::string_view
   if (!known) return fail(EINVAL, "files: mknod of no known type");
   if (!S_ISCHR(mode) && !S_ISBLK(mode)) device = 0;
   NodeRef node;
-  return make_node(*state_, caller, parent, name, {.mode = mode, .device = device}, wait, node);
+  auto made =
+      make_node(*state_, caller, parent, name, {.mode = mode, .device = device}, wait, node);
+  if (made) state_->tell_closed(*node);  // nobody has it open
+  return made;
 }
 
 Result<Entry> Files::mkdir(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,

@@ -10,6 +10,7 @@ namespace vexfs {
 namespace {
 // Numbers reserved by one transaction; what a crash leaves unused is lost, of 2^63.
 constexpr std::uint64_t kInoRange = 65'536;
+constexpr std::int64_t kDayNs = 86'400'000'000'000;
 }  // namespace
 
 FilesState::FilesState(Volume& on, ContentIndex& to, const FilesOptions& with)
@@ -66,6 +67,23 @@ void FilesState::touch_content(Node& node) {
   node.inode.content = clock.next();
   node.inode.mtime_ns = node.inode.ctime_ns = now_ns();
   node.changed.store(true, std::memory_order_relaxed);
+}
+
+bool FilesState::wants_atime(const Inode& inode) {
+  return inode.atime_ns <= inode.mtime_ns || inode.atime_ns <= inode.ctime_ns ||
+         now_ns() - inode.atime_ns > kDayNs;
+}
+
+void FilesState::note_access(const NodeRef& node) {
+  if (read_only) return;
+  const auto hold = WriteHold::take(volume, *node, Wait::never);
+  if (!hold || node->removed || !wants_atime(node->inode)) return;
+  node->inode.atime_ns = now_ns();
+  mark_stale(node);
+}
+
+void FilesState::tell_closed(Node& node) {
+  if (node.changed.exchange(false)) index.closed(node.ino);
 }
 
 void FilesState::drop_pages(Node& node, std::uint64_t from, std::uint64_t to) {

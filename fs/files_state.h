@@ -56,6 +56,10 @@ struct FilesState {
   void mark_stale(const NodeRef& node);
   // Content has changed in memory: new generation, times, and the index hears of it later.
   void touch_content(Node& node);
+  // relatime: moves in memory, at most once a day or after a change. Never waits for it.
+  void note_access(const NodeRef& node);
+  static bool wants_atime(const Inode& inode);
+  void tell_closed(Node& node);
   void drop_pages(Node& node, std::uint64_t from, std::uint64_t to);
 
   // --- removal (fs/files_removal.cc)

@@ -163,6 +163,7 @@ Result<Entry> Hidden::lookup_similar(const Caller& caller, const HiddenNode& par
             files_.lookup(caller, std::to_underlying(parent.directory), name, Wait::allowed));
   files_.forget(file.node, 1);
   if (!S_ISREG(file.attr.st_mode)) return fail(ENOENT, "hidden: only files have neighbours");
+  if (!files_.may_read(caller, Ino{file.node})) return fail(EACCES, "hidden: may not read it");
   HiddenNode node = child_of(parent, Kind::answer);
   node.options = parent.options;
   node.similar_to = Ino{file.node};

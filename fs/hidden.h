@@ -71,6 +71,8 @@ class Hidden {
 
   Result<Question> question_of(const Caller&, const HiddenNode& answer) const;
   Result<Listings::Ref> listing_of(const Caller&, const HiddenNode& answer);
+  // A file below `directory` by the path that an answer gave it. ENOENT, EACCES, ENOTDIR.
+  Result<Ino> resolve(const Caller&, Ino directory, std::string_view path);
   std::string answer_line(const Caller&, const HiddenNode& query, const std::string& line);
   Result<std::string> content_of(const Caller&, const HiddenNode& node);
   Result<> control(std::string_view command);

@@ -99,12 +99,36 @@ Result<Opened> Hidden::opendir(const Caller& caller, NodeId node, Wait wait) {
   return Opened{.handle = keep(std::move(handle)), .keep_cache = false};
 }
 
+Result<Ino> Hidden::resolve(const Caller& caller, Ino directory, std::string_view path) {
+  Ino at = directory;
+  while (!path.empty()) {
+    const std::size_t end = std::min(path.find('/'), path.size());
+    const std::string_view name = path.substr(0, end);
+    path.remove_prefix(std::min(end + 1, path.size()));
+    if (name.empty() || name == ".") continue;
+    if (name == "..") return fail(EINVAL, "hidden: a path below the directory has no ..");
+    if (!files_.may_enter(caller, at)) return fail(EACCES, "hidden: no permission on the path");
+    VEXFS_TRY(const Entry entry,
+              files_.lookup(caller, std::to_underlying(at), name, Wait::allowed));
+    files_.forget(entry.node, 1);
+    at = Ino{entry.node};
+  }
+  return at;
+}
+
 std::string Hidden::answer_line(const Caller& caller, const HiddenNode& query,
                                 const std::string& line) {
   auto question = parse_question(line);
   if (!question) return error_line(question.error());
   question->scope = query.directory;
   question->caller = caller;
+  if (!question->similar_path.empty()) {
+    const auto file = resolve(caller, query.directory, question->similar_path);
+    if (!file) return error_line(file.error());
+    if (!files_.may_read(caller, *file))
+      return error_line({.code = EACCES, .what = "hidden: no permission to read that file"});
+    question->similar_to = *file;
+  }
   const auto answer = engine_.ask(*question);
   if (!answer) return error_line(answer.error());
   return render(*answer, Format::json, kNoLimit);

@@ -28,8 +28,9 @@ void Graph::Impl::erase(Slot slot) {
   }
   edits_.fetch_add(1, std::memory_order_relaxed);
   live_.fetch_sub(1, std::memory_order_relaxed);
-  leave_tree(slot);
-  for (unsigned level = 0; level <= nodes_.level(slot); ++level) mend_level(slot, level);
+  const Linker linker(nodes_, coded(*codes()));
+  leave_tree(linker, slot);
+  for (unsigned level = 0; level <= nodes_.level(slot); ++level) mend_level(linker, slot, level);
   replace_entry(slot);
 }
 
@@ -40,7 +41,7 @@ std::vector<Slot> Graph::Impl::neighbours(Slot slot, unsigned level) const {
 }
 
 // Its children become a chain below its parent: each takes one child more, no node takes many.
-void Graph::Impl::leave_tree(Slot slot) {
+void Graph::Impl::leave_tree(const Linker& linker, Slot slot) {
   std::vector<Slot> children;
   Slot parent = kNoSlot;
   for_each_link(nodes_.links(slot, 0), [&](Link link) {
@@ -51,23 +52,23 @@ void Graph::Impl::leave_tree(Slot slot) {
   for (Slot child : children) {
     if (above == kNoSlot) {
       root_ = child;
-      linker_.clear_parent(child);
+      linker.clear_parent(child);
     } else {
       const Linker::AdoptOptions any_room{.children_max = nodes_.links_max(0), .also_dead = true};
-      if (!linker_.adopt(above, child, any_room)) return;
-      linker_.set_parent(child, above);
+      if (!linker.adopt(above, child, any_room)) return;
+      linker.set_parent(child, above);
     }
-    linker_.clear_child(slot, child);
+    linker.clear_child(slot, child);
     above = child;
   }
   if (above == kNoSlot) return;  // the root of a tree of one: the next node joins below it
-  if (parent != kNoSlot) linker_.remove(parent, slot);
-  linker_.clear_parent(slot);
+  if (parent != kNoSlot) linker.remove(parent, slot);
+  linker.clear_parent(slot);
 }
 
-void Graph::Impl::mend_level(Slot slot, unsigned level) {
+void Graph::Impl::mend_level(const Linker& linker, Slot slot, unsigned level) {
   const std::vector<Slot> around = neighbours(slot, level);
-  for (Slot neighbour : around) linker_.replace(neighbour, level, slot, around);
+  for (Slot neighbour : around) linker.replace(neighbour, level, slot, around);
 }
 
 void Graph::Impl::replace_entry(Slot slot) {

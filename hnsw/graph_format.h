@@ -4,10 +4,12 @@
 //   offset  bytes            what
 //   0       96               PieceHeader
 //   96      8 × ceil(b/1 MiB)  XXH3-64 of each MiB of the body: a flipped bit, a torn write
-//   …       b                body: the nodes of slots [piece × 256 K, …) in order
+//   …       b                body: in piece 0 first the quantiser; then the nodes of slots
+//                            [piece × 256 K, …) in order
+//   256 K, …) in order
 //
 // A node is its state (1 byte; absent: nothing more), its level (1 byte), and for each level
-// from 0 up the number of links (1 byte) and the links (4 bytes each, hnsw/link.h).
+// from 0 up the number of links (1 byte) and the links (4 bytes each, vector/link.h).
 //
 // Every header repeats the parameters and `edits`, so a piece of another graph, or of another
 // save of this one, is noticed. Reserved bytes are zero.
@@ -42,7 +44,8 @@ struct PieceHeader {     // offset
   le32 root;             // 60  of the tree
   le64 body_bytes;       // 64
   le64 table_checksum;   // 72  XXH3-64 of the checksum table
-  le64 reserved;         // 80
+  le32 quantiser_bytes;  // 80  at the begin of the body of piece 0, else 0
+  le32 reserved;         // 84
   le64 header_checksum;  // 88  XXH3-64 of the 88 bytes above
 };
 static_assert(sizeof(PieceHeader) == 96 && alignof(PieceHeader) == 1);

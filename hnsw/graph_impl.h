@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Graph::Impl: the state behind a Graph. One file a verb: insert.cc, erase.cc, graph.cc (search),
-// save.cc, load.cc.
+// Graph::Impl: the state behind a Graph. One file a verb: insert.cc, erase.cc, search.cc,
+// train.cc, save.cc, load.cc.
 #pragma once
 #include <atomic>
 #include <vector>
 
 #include "base/mutex.h"
+#include "hnsw/code_set.h"
 #include "hnsw/graph.h"
 #include "hnsw/linker.h"
 #include "hnsw/node_table.h"
 #include "hnsw/scratch.h"
-#include "hnsw/walk.h"
 
 namespace vexfs {
 
@@ -35,16 +35,44 @@ class Graph::Impl {
   };
 
   // insert.cc
-  using Chosen = std::vector<std::vector<Neighbour>>;  // by level
+  using Chosen = std::vector<std::vector<CodeNeighbour>>;  // by level
+  Result<> link(Slot slot) EXCLUDES(gate_);
   bool insert_first(Slot slot, unsigned level);
-  Chosen choose_links(Slot slot, unsigned level, Entry entry, std::vector<Neighbour>& near) const;
-  void join_tree(Slot slot, std::span<const Neighbour> chosen, std::span<const Neighbour> near);
-  void join_tree_anywhere(Slot slot);
+  Chosen choose_neighbours(Slot slot, const CodedGraph& graph, unsigned level, Entry entry,
+                           Scratch& scratch) const;
+  void join_tree(const Linker& linker, Slot slot, std::span<const CodeNeighbour> chosen,
+                 std::span<const CodeNeighbour> near);
+  void join_tree_anywhere(const Linker& linker, Slot slot);
   void raise_entry(Slot slot, unsigned level);
 
+  // train.cc
+  bool is_training_due() const EXCLUDES(codes_mutex_);
+  bool has_drifted(const CodeSet& codes) const;
+  Result<> train() EXCLUDES(gate_);
+  Result<> encode_all(CodeSet& codes) const;
+  CodedGraph coded(const CodeSet& codes) const;
+  std::shared_ptr<CodeSet> codes() const EXCLUDES(codes_mutex_);
+  void set_codes(std::shared_ptr<CodeSet> codes) EXCLUDES(codes_mutex_) REQUIRES(gate_);
+
+  // search.cc
+  struct Refined {
+    std::vector<Neighbour> nearest;
+    std::uint32_t looked_at = 0, refused = 0;  // because they are dead or by the filter
+  };
+  Refined refine(std::span<const float> query, const Quantiser::Question& question,
+                 const Quantiser& quantiser, std::uint32_t k, Accept accept,
+                 Scratch& scratch) const;
+  double passing_anywhere(Accept accept) const;
+  bool is_exact_cheaper(double passing, std::uint32_t ef) const;
+  std::vector<Neighbour> search_codes(const CodeSet& codes, Entry entry,
+                                      std::span<const float> query, std::uint32_t k,
+                                      std::uint32_t ef, Accept accept, Scratch& scratch) const;
+  std::vector<Neighbour> search_rows(Entry entry, std::span<const float> query, std::uint32_t k,
+                                     std::uint32_t ef, Accept accept, Scratch& scratch) const;
+
   // erase.cc
-  void leave_tree(Slot slot) REQUIRES(edit_);
-  void mend_level(Slot slot, unsigned level);
+  void leave_tree(const Linker& linker, Slot slot) REQUIRES(edit_);
+  void mend_level(const Linker& linker, Slot slot, unsigned level);
   void replace_entry(Slot slot) REQUIRES(edit_);
 
   // load.cc
@@ -56,7 +84,13 @@ class Graph::Impl {
   const Rows& rows_;
   const GraphOptions options_;
   NodeTable nodes_;
-  const Linker linker_;
+  mutable Mutex codes_mutex_;
+  // The codes in force; null until the first insert. Replaced with gate_ held exclusively.
+  std::shared_ptr<CodeSet> codes_ GUARDED_BY(codes_mutex_);
+  // The ones before. Searches that began with them may meet nodes that join now, so while they
+  // live new nodes are encoded there, too. Written with gate_ held exclusively, read with it.
+  std::weak_ptr<CodeSet> codes_before_;
+  std::atomic<std::uint32_t> trained_at_{0};  // live nodes when the codes were trained
   mutable ScratchPool scratch_;
   std::atomic<Entry> entry_{Entry{}};  // release when it changes, so its lists are seen
   std::atomic<std::uint32_t> live_{0};

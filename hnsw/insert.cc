@@ -11,28 +11,46 @@
 
 namespace vexfs {
 
+namespace {
+
+constexpr std::uint32_t kWider = 4;
+
+}  // namespace
+
 Result<> Graph::Impl::insert(Slot slot) {
   static Histogram& took =
       metrics::histogram("vexfs_graph_insert_seconds", "Rows linked into a graph");
   Timed timed(took);
   FlushDenormals flush;
-  ReadLock gate(gate_);
   VEXFS_ASSERT(slot < rows_.size());
+  if (is_training_due()) VEXFS_CHECK(train());
+  return link(slot);
+}
+
+Result<> Graph::Impl::link(Slot slot) {
+  ReadLock gate(gate_);
+  const std::shared_ptr<CodeSet> codes = this->codes(), before = codes_before_.lock();
   const unsigned level = level_of(slot, options_.seed, options_.m);
+  VEXFS_CHECK(codes->reserve(slot));
+  if (before != nullptr) VEXFS_CHECK(before->reserve(slot));
   VEXFS_CHECK(nodes_.add(slot, level));
+  codes->encode(slot, {rows_.row(slot), rows_.dimension()});
+  if (before != nullptr) before->encode(slot, {rows_.row(slot), rows_.dimension()});
   edits_.fetch_add(1, std::memory_order_relaxed);
   live_.fetch_add(1, std::memory_order_relaxed);
   if (insert_first(slot, level)) return {};
 
   const Entry entry = entry_.load(std::memory_order_acquire);
-  std::vector<Neighbour> near;
-  const Chosen chosen = choose_links(slot, level, entry, near);
-  for (unsigned l = 0; l < chosen.size(); ++l) linker_.write(slot, l, chosen[l]);
-  join_tree(slot, chosen[0], near);
+  const CodedGraph graph = coded(*codes);
+  const Linker linker(nodes_, graph);
+  const ScratchPool::Lease scratch = scratch_.take();
+  const Chosen chosen = choose_neighbours(slot, graph, level, entry, *scratch);
+  for (unsigned l = 0; l < chosen.size(); ++l) linker.write(slot, l, chosen[l]);
+  join_tree(linker, slot, chosen[0], scratch->near);
   nodes_.set_state(slot, NodeState::live);
   for (unsigned l = 0; l < chosen.size(); ++l)
-    for (const Neighbour& other : chosen[l])
-      linker_.add(other.slot, l, {.distance = other.distance, .slot = slot});
+    for (const CodeNeighbour& other : chosen[l])
+      linker.add(other.slot(), l, {.distance = other.distance, .link = link_to(slot)});
   if (level > entry.level) raise_entry(slot, level);
   return {};
 }
@@ -47,46 +65,53 @@ bool Graph::Impl::insert_first(Slot slot, unsigned level) {
   return true;
 }
 
-// For each level that the node shares with the graph; `near` gets all that was seen near it on
-// level 0, chosen or not.
-Graph::Impl::Chosen Graph::Impl::choose_links(Slot slot, unsigned level, Entry entry,
-                                              std::vector<Neighbour>& near) const {
-  const ScratchPool::Lease scratch = scratch_.take();
-  Walk walk(nodes_, rows_, options_.metric, {rows_.row(slot), rows_.dimension()}, *scratch);
+// For each level that the node shares with the graph; scratch.near gets all live nodes that
+// were seen near it on level 0, chosen or not.
+Graph::Impl::Chosen Graph::Impl::choose_neighbours(Slot slot, const CodedGraph& graph,
+                                                   unsigned level, Entry entry,
+                                                   Scratch& scratch) const {
+  const auto* const code = reinterpret_cast<const std::uint8_t*>(graph.codes.at(slot));
   const unsigned top = std::min(level, entry.level);
   Chosen chosen(top + 1);
   Slot from = entry.slot;
-  if (entry.level > top) from = walk.descend(from, entry.level, top + 1).slot;
+  if (entry.level > top) from = descend(graph, code, from, entry.level, top + 1, scratch.beam);
   for (unsigned l = top + 1; l-- > 0;) {
-    walk.beam(from, l, options_.ef_construction, [&](Slot s) { return nodes_.is_live(s); });
-    chosen[l] = linker_.choose(scratch->found, options_.m);
-    if (!scratch->found.empty()) from = scratch->found[0].slot;
+    const auto find_live = [&](std::uint32_t ef) {
+      beam(graph, code, from, l, ef, scratch.beam, scratch.near);
+      from = scratch.near[0].slot();
+      std::erase_if(scratch.near, [&](CodeNeighbour n) { return !nodes_.is_live(n.slot()); });
+    };
+    const std::uint32_t ef = options_.ef_construction;
+    find_live(ef);
+    // Many dead ones were in the way: once more, wider.
+    if (scratch.near.size() < ef / 2) find_live(kWider * ef);
+    chosen[l].resize(options_.m);
+    chosen[l].resize(choose_links(graph, scratch.near, chosen[l]));
   }
-  near = scratch->found;
   return chosen;
 }
 
 // Below the nearest node that has room; the parent's bit is set first, so an erase of the
 // parent that runs in between finds both ends.
-void Graph::Impl::join_tree(Slot slot, std::span<const Neighbour> chosen,
-                            std::span<const Neighbour> near) {
-  for (std::span<const Neighbour> candidates : {chosen, near})
-    for (const Neighbour& candidate : candidates) {
-      if (!nodes_.is_live(candidate.slot)) continue;
-      linker_.set_parent(slot, candidate.slot);
-      if (linker_.adopt(candidate.slot, slot, {.children_max = children_max()})) return;
+void Graph::Impl::join_tree(const Linker& linker, Slot slot, std::span<const CodeNeighbour> chosen,
+                            std::span<const CodeNeighbour> near) {
+  for (std::span<const CodeNeighbour> candidates : {chosen, near})
+    for (const CodeNeighbour& candidate : candidates) {
+      if (!nodes_.is_live(candidate.slot())) continue;
+      linker.set_parent(slot, candidate.slot());
+      if (linker.adopt(candidate.slot(), slot, {.children_max = children_max()})) return;
     }
-  join_tree_anywhere(slot);
+  join_tree_anywhere(linker, slot);
 }
 
 // Nothing live was near, or all of it was full: goes down from the root. With edit_ held no
 // erase runs, so a dead node that is still in the tree may be a parent.
-void Graph::Impl::join_tree_anywhere(Slot slot) {
+void Graph::Impl::join_tree_anywhere(const Linker& linker, Slot slot) {
   Lock lock(edit_);
   std::vector<Slot> queue = {root_};
   for (std::size_t i = 0; i < queue.size(); ++i) {
-    linker_.set_parent(slot, queue[i]);
-    if (linker_.adopt(queue[i], slot, {.children_max = children_max(), .also_dead = true})) return;
+    linker.set_parent(slot, queue[i]);
+    if (linker.adopt(queue[i], slot, {.children_max = children_max(), .also_dead = true})) return;
     for_each_link(nodes_.links(queue[i], 0), [&](Link link) {
       if ((link & kChildBit) != 0) queue.push_back(slot_of(link));
     });

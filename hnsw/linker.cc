@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/assert.h"
-#include "vector/distance.h"
 
 namespace vexfs {
 
@@ -31,81 +31,50 @@ void Linker::store(LinkList list, std::span<const Link> links) {
   for (std::uint32_t i = count; i < list.capacity(); ++i) list.store(i, kNoLink);
 }
 
-// Is it nearer to one that stays than to the node? Four at a time: most are refused early.
-bool Linker::is_dominated(Slot slot, float distance, std::span<const float* const> kept) const {
-  const std::span row(rows_.row(slot), rows_.dimension());
-  std::array<float, 4> between;
-  for (std::size_t i = 0; i < kept.size(); i += between.size()) {
-    const std::size_t count = std::min(between.size(), kept.size() - i);
-    const std::span out(between.data(), count);
-    distances(metric_, row, kept.subspan(i, count), out);
-    if (std::ranges::min(out) <= distance) return true;
-  }
-  return false;
-}
-
-std::vector<Neighbour> Linker::choose(std::span<const Neighbour> candidates,
-                                      std::uint32_t count) const {
-  std::vector<Neighbour> chosen;
-  std::vector<const float*> rows;
-  for (const Neighbour& candidate : candidates) {
-    if (chosen.size() == count) break;
-    if (is_dominated(candidate.slot, candidate.distance, rows)) continue;
-    chosen.push_back(candidate);
-    rows.push_back(rows_.row(candidate.slot));
-  }
-  return chosen;
-}
-
-std::vector<Linker::Candidate> Linker::measured(Slot node, std::span<const Link> links) const {
-  std::vector<const float*> rows;
-  for (Link link : links) rows.push_back(rows_.row(slot_of(link)));
-  std::vector<float> out(links.size());
-  distances(metric_, {rows_.row(node), rows_.dimension()}, rows, out);
-  std::vector<Candidate> candidates;
+std::vector<CodeNeighbour> Linker::measured(Slot node, std::span<const Link> links) const {
+  std::vector<std::uint32_t> out(links.size());
+  const auto* const code = reinterpret_cast<const std::uint8_t*>(graph_.codes.at(node));
+  code_distances(graph_, code, links, out);
+  std::vector<CodeNeighbour> candidates;
+  candidates.reserve(links.size() + 1);
   for (std::size_t i = 0; i < links.size(); ++i)
     candidates.push_back({.distance = out[i], .link = links[i]});
   return candidates;
 }
 
-std::vector<Link> Linker::chosen(std::vector<Candidate> candidates, std::uint32_t count) const {
-  std::ranges::sort(candidates);
-  std::size_t tree_left = static_cast<std::size_t>(
-      std::ranges::count_if(candidates, [](const Candidate& c) { return is_tree_link(c.link); }));
+std::vector<Link> Linker::chosen(std::vector<CodeNeighbour> candidates, std::uint32_t count) const {
+  std::ranges::sort(candidates, [](CodeNeighbour a, CodeNeighbour b) {
+    return std::pair(a.distance, a.slot()) < std::pair(b.distance, b.slot());
+  });
+  std::array<CodeNeighbour, kLinksMax> out;
+  const std::size_t kept = choose_links(graph_, candidates, std::span(out).first(count));
   std::vector<Link> links;
-  std::vector<const float*> rows;
-  for (const Candidate& c : candidates) {
-    if (is_tree_link(c.link))
-      --tree_left;
-    else if (links.size() + tree_left >= count || is_dominated(slot_of(c.link), c.distance, rows))
-      continue;
-    links.push_back(c.link);
-    rows.push_back(rows_.row(slot_of(c.link)));
-  }
+  links.reserve(kept);
+  for (const CodeNeighbour& n : std::span(out).first(kept)) links.push_back(n.link);
   return links;
 }
 
-void Linker::write(Slot node, unsigned level, std::span<const Neighbour> neighbours) const {
+void Linker::write(Slot node, unsigned level, std::span<const CodeNeighbour> neighbours) const {
   NodeLock lock(nodes_, node);
   std::vector<Link> links;
-  for (const Neighbour& n : neighbours) links.push_back(link_to(n.slot));
+  for (const CodeNeighbour& n : neighbours) links.push_back(n.link);
   store(nodes_.links(node, level), links);
 }
 
-void Linker::add(Slot node, unsigned level, Neighbour to) const {
+void Linker::add(Slot node, unsigned level, CodeNeighbour to) const {
   NodeLock lock(nodes_, node);
   if (!nodes_.is_live(node)) return;
   const LinkList list = nodes_.links(node, level);
   std::vector<Link> links = copy(list);
-  if (find_slot(links, to.slot) != links.end()) return;
+  if (find_slot(links, to.slot()) != links.end()) return;
   if (links.size() < list.capacity()) {
-    list.store(static_cast<std::uint32_t>(links.size()), link_to(to.slot));
+    list.store(static_cast<std::uint32_t>(links.size()), to.link);
     return;
   }
   // The dead give way first: a pruned list has only live neighbours and tree links.
   std::erase_if(links, [&](Link l) { return !is_tree_link(l) && !nodes_.is_live(slot_of(l)); });
-  std::vector<Candidate> candidates = measured(node, links);
-  candidates.push_back({.distance = to.distance, .link = link_to(to.slot)});
+  std::vector<CodeNeighbour> candidates = measured(node, links);
+  candidates.push_back(to);
   store(list, chosen(std::move(candidates), list.capacity()));
 }
 
@@ -161,22 +130,22 @@ void Linker::set_parent(Slot child, Slot parent) const {
   store(list, links);
 }
 
-void Linker::set_bits(Slot node, Slot to, Link clear, Link set) const {
+void Linker::clear_bits(Slot node, Slot to, Link clear) const {
   NodeLock lock(nodes_, node);
   const LinkList list = nodes_.links(node, 0);
   for (std::uint32_t i = 0; i < list.capacity(); ++i) {
     const Link link = list.load(i);
     if (link == kNoLink) return;
-    if (to == kNoSlot || slot_of(link) == to) list.store(i, (link & ~clear) | set);
+    if (to == kNoSlot || slot_of(link) == to) list.store(i, link & ~clear);
   }
 }
 
 void Linker::clear_parent(Slot child) const {
-  set_bits(child, kNoSlot, kParentBit, 0);
+  clear_bits(child, kNoSlot, kParentBit);
 }
 
 void Linker::clear_child(Slot parent, Slot child) const {
-  set_bits(parent, child, kChildBit, 0);
+  clear_bits(parent, child, kChildBit);
 }
 
 void Linker::remove(Slot node, Slot to) const {

@@ -3,28 +3,25 @@
 //
 // The choice is the paper's heuristic (algorithm 4): a candidate stays when it is nearer to the
 // node than to every candidate that stays already; so links point in different directions.
-// Tree links (hnsw/link.h) always stay. Threads: any; no call holds two node locks.
+// Tree links (vector/link.h) always stay. Threads: any; no call holds two node locks.
 #pragma once
 #include <span>
 #include <vector>
 
-#include "hnsw/graph.h"
 #include "hnsw/node_table.h"
+#include "vector/beam_search.h"
 
 namespace vexfs {
 
 class Linker {
  public:
-  Linker(NodeTable& nodes, const Rows& rows, Metric metric)
-      : nodes_(nodes), rows_(rows), metric_(metric) {}
-
-  // At most `count` of `candidates` (nearest first), by the heuristic.
-  std::vector<Neighbour> choose(std::span<const Neighbour> candidates, std::uint32_t count) const;
+  // `graph` is a view of `nodes` and of the codes in force.
+  Linker(NodeTable& nodes, const CodedGraph& graph) : nodes_(nodes), graph_(graph) {}
 
   // The list of a node that nobody links to yet.
-  void write(Slot node, unsigned level, std::span<const Neighbour> neighbours) const;
+  void write(Slot node, unsigned level, std::span<const CodeNeighbour> neighbours) const;
   // node -> to. Nothing happens when `node` does not take links or chooses to keep others.
-  void add(Slot node, unsigned level, Neighbour to) const;
+  void add(Slot node, unsigned level, CodeNeighbour to) const;
   // Rewrites the list of a live node without `gone`, choosing among what is left and `others`.
   void replace(Slot node, unsigned level, Slot gone, std::span<const Slot> others) const;
 
@@ -43,21 +40,15 @@ class Linker {
   void remove(Slot node, Slot to) const;
 
  private:
-  struct Candidate {
-    float distance;
-    Link link;
-    friend auto operator<=>(const Candidate&, const Candidate&) = default;
-  };
-  bool is_dominated(Slot slot, float distance, std::span<const float* const> kept) const;
-  std::vector<Candidate> measured(Slot node, std::span<const Link> links) const;
-  std::vector<Link> chosen(std::vector<Candidate> candidates, std::uint32_t count) const;
-  void set_bits(Slot node, Slot to, Link clear, Link set) const;
+  // Links with the distances from `node`, nearest first.
+  std::vector<CodeNeighbour> measured(Slot node, std::span<const Link> links) const;
+  std::vector<Link> chosen(std::vector<CodeNeighbour> candidates, std::uint32_t count) const;
+  void clear_bits(Slot node, Slot to, Link clear) const;
   static std::vector<Link> copy(LinkList list);
   static void store(LinkList list, std::span<const Link> links);
 
   NodeTable& nodes_;
-  const Rows& rows_;
-  const Metric metric_;
+  const CodedGraph graph_;
 };
 
 }  // namespace vexfs

@@ -135,6 +135,7 @@ Result<> Graph::Impl::load(ReadPiece read) {
 
 Result<> Graph::Impl::load_pieces(ReadPiece read) {
   std::optional<PieceHeader> first;
+  std::shared_ptr<CodeSet> codes;
   std::uint32_t live = 0;
   for (std::uint32_t piece = 0; piece < (first ? std::uint32_t{first->pieces} : 1); ++piece) {
     VEXFS_TRY(const std::string bytes, read(piece));
@@ -149,7 +150,14 @@ Result<> Graph::Impl::load_pieces(ReadPiece read) {
         header.pieces != std::max(1u, (slots_end + kPieceSlots - 1) / kPieceSlots))
       return damaged();
     VEXFS_TRY(const Bytes content, body_of(as_bytes(bytes), header));
-    BodyReader body(content);
+    const std::uint32_t quantiser_bytes = header.quantiser_bytes;
+    if (quantiser_bytes > content.size() || (piece > 0 && quantiser_bytes > 0)) return damaged();
+    if (quantiser_bytes > 0) {
+      VEXFS_TRY(Quantiser quantiser, Quantiser::decode(options_.metric, rows_.dimension(),
+                                                       as_text(content.first(quantiser_bytes))));
+      codes = std::make_shared<CodeSet>(std::move(quantiser));
+    }
+    BodyReader body(content.subspan(quantiser_bytes));
     const Slot end = std::min(slots_end, (piece + 1) * kPieceSlots);
     for (Slot slot = piece * kPieceSlots; slot < end; ++slot) {
       VEXFS_TRY(const bool is_live, load_node(body, nodes_, slot, slots_end));
@@ -164,6 +172,12 @@ Result<> Graph::Impl::load_pieces(ReadPiece read) {
       (nodes_.state(entry) == NodeState::absent || nodes_.state(root) == NodeState::absent))
     return damaged();
   if (!links_lead_to_nodes(nodes_, first->slots_end)) return damaged();
+  if (!is_empty) {
+    if (codes == nullptr) return damaged();
+    VEXFS_CHECK(encode_all(*codes));
+    set_codes(std::move(codes));
+    trained_at_.store(std::max(1u, live), std::memory_order_relaxed);
+  }
   live_.store(live, std::memory_order_relaxed);
   edits_.store(first->edits, std::memory_order_relaxed);
   root_ = root;

@@ -37,17 +37,22 @@ NodeTable::~NodeTable() {
     if (state(slot) != NodeState::absent) delete[] *cell<Link*>(slot, columns_.upper);
 }
 
-Result<> NodeTable::make_segment(std::uint32_t number) {
+Result<> NodeTable::make_segment(Slot slot) {
+  const std::uint32_t number = slot / kSegmentSlots;
   Lock lock(mutex_);
-  if (segments_[number].load(std::memory_order_relaxed) != nullptr) return {};
+  if (segments_[number].load(std::memory_order_relaxed) != nullptr) {
+    if (slot == kHugePagesFromSlot) mappings_[number].use_huge_pages();
+    return {};
+  }
   VEXFS_TRY(mappings_[number], Mapping::make(columns_.bytes));
+  if (number > 0) mappings_[number].use_huge_pages();
   segments_[number].store(mappings_[number].data(), std::memory_order_release);
   return {};
 }
 
 Result<> NodeTable::add(Slot slot, unsigned level) {
   VEXFS_ASSERT(slot / kSegmentSlots < kSegmentsMax);
-  if (segment(slot) == nullptr) VEXFS_CHECK(make_segment(slot / kSegmentSlots));
+  if (segment(slot) == nullptr || slot == kHugePagesFromSlot) VEXFS_CHECK(make_segment(slot));
   if (state(slot) != NodeState::absent) return fail(EEXIST, "hnsw: the slot is in the graph");
   if (level > 0) {
     Link* const lists = new (std::nothrow) Link[std::size_t{level} * m_]();

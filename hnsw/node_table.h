@@ -16,7 +16,8 @@
 
 #include "base/mutex.h"
 #include "base/result.h"
-#include "hnsw/link.h"
+#include "vector/column.h"
+#include "vector/link.h"
 #include "vector/mapping.h"
 
 namespace vexfs {
@@ -41,6 +42,14 @@ class NodeTable {
   bool is_live(Slot slot) const { return state(slot) == NodeState::live; }
   unsigned level(Slot slot) const;
   LinkList links(Slot slot, unsigned level) const;
+  // The lists as the kernels of vector/ read them.
+  Column lists0() const {
+    return {
+        .segments = segments_.get(), .first = columns_.links0, .stride = stride0_ * sizeof(Link)};
+  }
+  Column upper_lists() const {
+    return {.segments = segments_.get(), .first = columns_.upper, .stride = sizeof(Link*)};
+  }
   // All slots of nodes are below; what a visited set must hold.
   std::uint32_t slots_end() const { return slots_end_.load(std::memory_order_acquire); }
 
@@ -60,7 +69,7 @@ class NodeTable {
   T* cell(Slot slot, std::uint64_t column) const {
     return reinterpret_cast<T*>(segment(slot) + column) + slot % kSegmentSlots;
   }
-  Result<> make_segment(std::uint32_t number);
+  Result<> make_segment(Slot slot);  // or huge pages for it
 
   const std::uint32_t m_;
   const std::uint32_t stride0_;  // words from list to list on level 0, whole cache lines

@@ -70,7 +70,8 @@ Result<> Graph::Impl::save(WritePiece write) const {
   std::string body;
   for (std::uint32_t piece = 0; piece < pieces; ++piece) {
     header.piece = piece;
-    body.clear();
+    body = piece == 0 && codes() != nullptr ? codes()->quantiser().encoded() : std::string();
+    header.quantiser_bytes = static_cast<std::uint32_t>(body.size());
     const Slot end = std::min(slots_end, (piece + 1) * kPieceSlots);
     for (Slot slot = piece * kPieceSlots; slot < end; ++slot) append_node(body, nodes_, slot);
     VEXFS_CHECK(write(piece, as_bytes(piece_of(header, body))));

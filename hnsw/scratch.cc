@@ -19,6 +19,7 @@ ScratchPool::Lease ScratchPool::take() {
       Scratch* const scratch = free_.back().release();
       free_.pop_back();
       scratch->stats = {};
+      scratch->beam.distances = scratch->beam.hops = 0;
       return Lease(scratch, {this});
     }
   }

@@ -9,8 +9,10 @@
 #include <memory>
 #include <vector>
 
+#include "base/buffer_pool.h"
 #include "base/mutex.h"
 #include "hnsw/graph.h"
+#include "vector/beam_search.h"
 
 namespace vexfs {
 
@@ -32,6 +34,11 @@ class VisitedSet {
 };
 
 struct Scratch {
+  // Of a walk over codes.
+  BeamScratch beam;
+  std::vector<CodeNeighbour> near;
+  Buffer code;  // of the query
+  // Of a walk over float rows.
   VisitedSet visited;
   std::vector<Neighbour> frontier;  // a heap, nearest on top
   std::vector<Neighbour> found;     // sorted, nearest first

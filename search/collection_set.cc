@@ -83,6 +83,11 @@ Result<> CollectionSet::find_orphans() {
   });
 }
 
+std::size_t CollectionSet::count() const {
+  Lock lock(mutex_);
+  return collections_.size();
+}
+
 std::set<Ino> CollectionSet::roots() const {
   Lock lock(mutex_);
   std::set<Ino> roots;
@@ -193,20 +198,21 @@ Result<std::shared_ptr<Space>> CollectionSet::user_space(Collection& collection,
   Lock making(making_);
   const auto present = collection.user();
   if (present && present->identity().dimension == dimension && present->identity().metric == metric)
-    return present;
-  if (present && present->live() != 0)
+    return Space::pin(present);
+  if (present && present->in_use())
     return fail(EINVAL, "collection: its vectors have another dimension or metric");
   VEXFS_TRY(const auto made, make_space({.collection = collection.root(),
                                          .kind = SpaceKind::user,
                                          .dimension = dimension,
                                          .metric = metric,
                                          .embedder = {}}));
+  auto pinned = Space::pin(made->space);
   collection.set_user(made->space);
   if (present) {
     Lock lock(mutex_);
     replace(present->identity().id);
   }
-  return made->space;
+  return pinned;
 }
 
 Result<Collection::Computed> CollectionSet::computed_space(Collection& collection,

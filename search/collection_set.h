@@ -26,6 +26,7 @@ class CollectionSet {
   // Reads settings and the records of spaces; the spaces are made, empty.
   Result<> open();
 
+  std::size_t count() const;  // at least 1
   std::set<Ino> roots() const;
   std::vector<std::shared_ptr<Collection>> all() const;  // by root
   std::shared_ptr<Collection> find(Ino root) const;      // null: no root
@@ -40,7 +41,7 @@ class CollectionSet {
   std::shared_ptr<Collection> erase(Transaction& transaction, Ino root);
 
   // The collection's space, made when there is none with this dimension (and metric). One that
-  // holds no live row gives way to it. EINVAL: it does hold some.
+  // is not in use gives way to it. EINVAL: it is. While the pointer is held, the space is in use.
   Result<std::shared_ptr<Space>> user_space(Collection& collection, std::uint32_t dimension,
                                             Metric metric);
   // One of another embedder gives way; its files are to be indexed again.

@@ -140,6 +140,7 @@ void EngineImpl::log_moved(Transaction& transaction, Ino ino, Ino from, Ino to) 
   if (from == Ino{} || to == Ino{}) return;
   // Another name may be another type, another parent another collection.
   QueueBook::log(transaction, {.ino = ino, .what = Owed::content, .sequence = 0});
+  if (state_.collections.count() == 1) return;
   QueueBook::log(transaction,
                  {.ino = ino, .what = Owed::vector, .sequence = state_.vectors.next_sequence()});
 }
@@ -154,8 +155,8 @@ void EngineImpl::moved(Ino ino, Ino from, Ino to) {
     state_.queue.log(ino);  // new: its writer will say when it is done
     return;
   }
+  if (state_.collections.count() != 1) state_.vectors.owe(ino);
   state_.queue.owe({.ino = ino});
-  state_.vectors.owe(ino);
 }
 
 void EngineImpl::vector_set(Ino ino, std::span<const float>) {
@@ -182,13 +183,16 @@ Result<> EngineImpl::check_vector(Ino ino, std::span<const float> vector) {
 }
 
 Result<> EngineImpl::check_move(Ino ino, Ino from, Ino to) {
-  if (from == to || from == Ino{} || to == Ino{} || is_collection_root(ino)) return {};
+  if (from == to || to == Ino{} || state_.collections.count() == 1) return {};
+  if (state_.collections.find(ino)) return {};  // it brings its own collection along
   VEXFS_TRY(const FileFacts facts, state_.files->facts(ino));
-  // A second name in another collection: which of the two would it be in?
-  if (!S_ISDIR(facts.mode) && facts.links < 2) return {};
-  const auto before = state_.collections.of_directory(*state_.files, from);
+  const bool link = from == Ino{};
+  // Two names in two collections: which would it be in?
+  if (!S_ISDIR(facts.mode) && !link && facts.links < 2) return {};
+  const auto before = link ? state_.collections.of_file(*state_.files, ino)
+                           : state_.collections.of_directory(*state_.files, from);
   const auto after = state_.collections.of_directory(*state_.files, to);
-  if (before == after) return {};
+  if (!before || before == after) return {};
   return fail(EXDEV, "collection: what a move cannot do, a copy does");
 }
 

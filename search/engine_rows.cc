@@ -109,20 +109,25 @@ class RowPass {
 
 Result<RowIndexer::Fit> RowIndexer::fit(Collection& collection, std::uint32_t dimension) {
   const CollectionSettings settings = collection.settings();
-  const auto present = collection.user();
-  const bool filled = present && present->live() != 0;
-  const std::uint32_t wanted =
-      settings.dimension.value_or(filled ? present->identity().dimension : dimension);
-  if (wanted != dimension)
-    return Fit{.space = nullptr,
-               .why = format("dimension {}, collection has {}", dimension, wanted)};
-  const Metric metric =
-      settings.metric.value_or(filled ? present->identity().metric : Metric::cosine);
-  auto space = state_.collections.user_space(collection, dimension, metric);
-  if (!space && space.error().code == EINVAL)
-    return Fit{.space = nullptr, .why = "the collection has another dimension or metric"};
-  VEXFS_CHECK(space);
-  return Fit{.space = *space, .why = {}};
+  // Another first vector may come between the look and the making: look again then.
+  for (;;) {
+    const auto present = collection.user();
+    const bool filled = present && present->in_use();
+    const std::uint32_t wanted =
+        settings.dimension.value_or(filled ? present->identity().dimension : dimension);
+    if (wanted != dimension)
+      return Fit{.space = nullptr,
+                 .why = format("dimension {}, collection has {}", dimension, wanted)};
+    const Metric metric =
+        settings.metric.value_or(filled ? present->identity().metric : Metric::cosine);
+    if (filled && present->identity().metric != metric)
+      return Fit{.space = nullptr, .why = "the collection has vectors of another metric"};
+    if (filled && present->identity().dimension != dimension)
+      return Fit{.space = nullptr, .why = "the collection has vectors of another dimension"};
+    auto space = state_.collections.user_space(collection, dimension, metric);
+    if (space) return Fit{.space = *std::move(space), .why = {}};
+    if (space.error().code != EINVAL) return std::unexpected(space.error());
+  }
 }
 
 Result<RowIndexer::Outcome> RowIndexer::index_file(Ino ino, const std::string& name,

@@ -7,6 +7,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <unordered_map>
 
 #include "base/function_ref.h"
 #include "base/mutex.h"
@@ -23,19 +24,18 @@ class VectorQueue {
   void owe(Ino ino);
   bool empty() const;
 
-  // Places all that is owed now, and returns when others have placed what they had begun.
-  // `place(ino, sequence)` runs without the lock, for one file by one thread at a time.
+  // Places all that is owed now, in the order it came (the first vector decides for its
+  // collection), and returns when that is done, by whatever thread. `place(ino, sequence)` runs
+  // without the lock, one at a time.
   void drain(FunctionRef<void(Ino, std::uint64_t)> place);
 
  private:
-  struct Entry {
-    std::uint64_t sequence = 0;  // of the last change
-    bool running = false;
-  };
   mutable Mutex mutex_{Rank::engine};
   CondVar finished_;
   std::uint64_t next_ GUARDED_BY(mutex_);
-  std::map<Ino, Entry> entries_ GUARDED_BY(mutex_);
+  bool placing_ GUARDED_BY(mutex_) = false;
+  std::unordered_map<Ino, std::uint64_t> last_ GUARDED_BY(mutex_);  // sequence of the last change
+  std::map<std::uint64_t, Ino> owed_ GUARDED_BY(mutex_);            // by sequence
 };
 
 }  // namespace vexfs

@@ -12,6 +12,11 @@ Space::Space(SpaceIdentity identity) : identity_(std::move(identity)) {
   if (identity_.dimension != 0) rows_ = std::make_unique<Rows>(identity_.dimension);
 }
 
+std::shared_ptr<Space> Space::pin(const std::shared_ptr<Space>& space) {
+  space->pins_.fetch_add(1);
+  return {space.get(), [space](Space* pinned) { pinned->pins_.fetch_sub(1); }};
+}
+
 Result<Slot> Space::append(const NewRow& row) {
   Lock lock(append_mutex_);
   // The row first: whoever sees the slot in the columns finds its values.

@@ -65,6 +65,11 @@ class Space {
   std::uint32_t live() const { return live_.load(std::memory_order_relaxed); }
   std::uint32_t graphed() const { return graphed_.load(std::memory_order_acquire); }
 
+  // Whether it holds rows, or is held by someone who is about to append.
+  bool in_use() const { return live() != 0 || pins_.load() != 0; }
+  // Holds it so; what in_use() says is decided under CollectionSet's lock.
+  static std::shared_ptr<Space> pin(const std::shared_ptr<Space>& space);
+
   Result<Slot> append(const NewRow& row);
   // The slot's row holds for this part of its owner's content of `generation`.
   void revive(Slot slot, std::uint32_t part, std::uint64_t generation);
@@ -91,6 +96,7 @@ class Space {
   std::unique_ptr<Rows> rows_;  // none where the dimension is 0
   SpaceColumns columns_;
   std::atomic<std::uint32_t> live_{0};
+  std::atomic<std::uint32_t> pins_{0};
   Mutex append_mutex_{Rank::space};
   Mutex grow_mutex_{Rank::space};  // one grows or saves at a time; never held with append_mutex_
   std::unique_ptr<Graph> graph_ GUARDED_BY(grow_mutex_);

@@ -48,7 +48,7 @@ struct TermBag {
 };
 
 struct TermOptions {
-  bool first_line_twice = false;  // for the chunk a file begins with: its title
+  bool first_line_twice = false;  // for the chunk a file begins with: its title, where it has one
 };
 
 TermBag terms_of(std::string_view text, TermOptions options = {});

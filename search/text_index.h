@@ -28,6 +28,8 @@ struct ScoredSlot {
   float score = 0;  // higher is better
 };
 
+struct TextIndexState;
+
 class TextIndex {
  public:
   using Accept = FunctionRef<bool(Slot)>;
@@ -64,14 +66,14 @@ class TextIndex {
   bool stems(Slot slot, std::vector<Stem>& into) const;
   Slot slots_end() const;  // no slot from here on is present
 
-  // The slots [from, to) as bytes of format kTextPieceVersion, erased ones as absent.
+  // The slots [from, to) as bytes, erased ones as absent. from <= to.
   std::string save(Slot from, Slot to) const;
-  // Adds what save() wrote. EUCLEAN, and nothing is added, for bytes that save() did not write.
+  // Adds what save() wrote; pieces come in ascending order and leave no gap. EUCLEAN, and nothing
+  // is added, for bytes that save() did not write, or that another kTermsVersion wrote.
   Result<> load(Bytes piece);
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<TextIndexState> state_;
 };
 
 }  // namespace vexfs

@@ -4,15 +4,24 @@
 // Aligned to 2 MiB. Always: the address does not change while it lives. Threads: any.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "base/result.h"
 
 namespace vexfs {
 
+// A column's first segment takes huge pages once it holds this many slots; a small space would
+// pay megabytes for a few rows. Later segments take them from the start.
+inline constexpr std::uint32_t kHugePagesFromSlot = 4096;
+
 class Mapping {
  public:
   static Result<Mapping> make(std::size_t bytes);  // ENOMEM
+  // From now on in 2 MiB pages where the kernel has them, what was touched already, too. For
+  // memory that will be full: random reads of it miss the TLB less. Any thread may use it
+  // meanwhile.
+  void use_huge_pages();
 
   Mapping() = default;
   Mapping(Mapping&& other) noexcept

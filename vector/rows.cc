@@ -37,7 +37,9 @@ Result<Slot> Rows::append(std::span<const float> row) {
   if (mapping.data() == nullptr) {
     const std::size_t bytes = std::size_t{kSegmentSlots} * stride_ * sizeof(float);
     VEXFS_TRY(mapping, Mapping::make(bytes));
+    if (segment > 0) mapping.use_huge_pages();
   }
+  if (slot == kHugePagesFromSlot) mapping.use_huge_pages();
   std::memcpy(address(slot), row.data(), row.size_bytes());
   size_.store(slot + 1, std::memory_order_release);
   return slot;

@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "tests/fs/consistency.h"
 #include "tests/fs/crash_volume.h"
 #include "tests/fs/files_fixture.h"
 
@@ -45,6 +46,7 @@ class CrashTest {
     files_.reset();
     volume_.crash(rng_);
     open();
+    check_consistent(volume_);
     for (const File& file : all_) check(file);
     // Go on with what is left, as it is now.
     std::vector<File> left;

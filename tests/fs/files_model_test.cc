@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/key.h"
+#include "tests/fs/consistency.h"
 #include "tests/fs/files_fixture.h"
 
 using namespace vexfs;
@@ -71,7 +72,11 @@ class Exerciser {
         return sync();
     }
   }
-  void remount() { fs_.remount(); }
+  void remount() {
+    fs_.remount();
+    check_consistent(fs_.volume);
+    CHECK(fs_.volume.reserved() == 0);
+  }
   void compare() {
     known_.clear();
     compare_directory(*root_);

@@ -173,6 +173,56 @@ TEST_CASE("a filter gets its k, however few pass") {
   CHECK(graph.search(data.draw(Metric::l2), 8, 60, [](Slot) { return false; }).empty());
 }
 
+TEST_CASE("a query far outside the rows is still answered right") {
+  CAPTURE(kSeed);
+  Mixture data(24, 40, kSeed);
+  Rows rows(24);
+  Graph graph(rows, {.metric = Metric::l2});
+  insert_new(graph, rows, data, Metric::l2, 2000);
+  for (float scale : {0.0f, 3.0f, 100.0f, 1e6f}) {
+    CAPTURE(scale);
+    std::size_t found = 0;
+    for (int i = 0; i < 20; ++i) {
+      std::vector<float> query = data.draw(Metric::l2);
+      for (float& x : query) x *= scale;
+      const auto truth = exact_search(rows, Metric::l2, query, 10, everything);
+      for (const Neighbour& n : graph.search(query, 10, 100, everything))
+        found += std::ranges::find(truth, n.slot, &Neighbour::slot) != truth.end();
+    }
+    // From far away all rows are nearly as far: the hardest questions there are.
+    CHECK(found >= 180);
+  }
+}
+
+TEST_CASE("rows that drift away from the first ones are found as well") {
+  CAPTURE(kSeed);
+  Mixture data(24, 40, kSeed);
+  Rows rows(24);
+  Graph graph(rows, {.metric = Metric::l2});
+  const auto insert_scaled = [&](float scale, float shift, int count) {
+    for (int i = 0; i < count; ++i) {
+      std::vector<float> row = data.draw(Metric::l2);
+      for (float& x : row) x = x * scale + shift;
+      REQUIRE(rows.append(row));
+      REQUIRE(graph.insert(rows.size() - 1));
+    }
+  };
+  insert_scaled(0.01f, 0, 1);
+  insert_scaled(1, 0, 1500);
+  insert_scaled(1, 100, 2500);
+  CHECK(reachable(graph, rows) == 4001);
+  std::size_t found = 0;
+  for (int i = 0; i < 100; ++i) {
+    std::vector<float> query = data.draw(Metric::l2);
+    for (float& x : query) x += i % 2 == 0 ? 0.0f : 100.0f;
+    const auto truth = exact_search(rows, Metric::l2, query, 10, everything);
+    for (const Neighbour& n : graph.search(query, 10, 100, everything))
+      found += std::ranges::find(truth, n.slot, &Neighbour::slot) != truth.end();
+  }
+  MESSAGE("recall after drift " << static_cast<double>(found) / 1000);
+  CHECK(found >= 950);
+}
+
 TEST_CASE("one thread, one seed: one graph") {
   std::string saved[2];
   for (std::string& all : saved) {

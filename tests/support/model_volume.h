@@ -81,6 +81,10 @@ class ModelVolume final : public Volume {
     Lock lock(mutex_);
     return {.total = blocks_, .free = blocks_ - next_};
   }
+  std::uint64_t reserved() const {
+    Lock lock(mutex_);
+    return reserved_;
+  }
   Result<> read_blocks(BlockNo first, MutableBytes into, Wait) override {
     Lock lock(mutex_);
     for (std::size_t at = 0; at < into.size(); at += kBlockBytes) {

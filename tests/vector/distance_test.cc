@@ -5,33 +5,22 @@
 
 #include <doctest/doctest.h>
 
-#include <hwy/highway.h>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
 
+#include "tests/vector/targets.h"
 #include "vector/distance_reference.h"
 
 using namespace vexfs;
+using namespace vexfs::test;
 
 namespace {
 
 constexpr unsigned kSeed = 4711;
 constexpr Metric kMetrics[] = {Metric::cosine, Metric::l2, Metric::ip};
-
-template <class Body>
-void on_every_target(Body body) {
-  for (std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    CAPTURE(hwy::TargetName(target));
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-    body();
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-}
 
 std::vector<float> random_floats(std::mt19937& rng, std::size_t count) {
   std::normal_distribution<float> normal;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/mem_file_system.h"
+#include "tests/support/mem_file_system.h"
 
 #include <fcntl.h>
 #include <sys/xattr.h>
@@ -21,6 +21,11 @@ MemFileSystem::MemFileSystem(uid_t uid, gid_t gid) {
   root.attr.st_gid = gid;
   root.parent = kRootNode;
   root.lookups = 1;
+}
+
+std::size_t MemFileSystem::nodes_held() {
+  Lock lock(mutex_);
+  return nodes_.size();
 }
 
 Result<MemFileSystem::Node*> MemFileSystem::find(NodeId id) {

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// Search: a beam over the codes, then the float rows of the nearest few.
+//
+// How many rows are read follows from the size of the codes' error: the walk over the beam's
+// answer, nearest first, ends where no code so far away can belong to a row that is near enough.
+// A query that does not fit the codes, or a filter that refuses most, walks over the rows
+// themselves: slower, and never a worse answer. Dead nodes are refused like a filter does.
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/metrics.h"
+#include "hnsw/graph_impl.h"
+#include "hnsw/walk.h"
+#include "vector/distance.h"
+#include "vector/float_mode.h"
+
+namespace vexfs {
+
+namespace {
+
+// Part of a query's components that may lie beyond the codes' range.
+constexpr std::uint32_t kClippedOneIn = 25;
+// With fewer passing than this part of those looked at, a plain beam is too narrow …
+constexpr double kPassingEnough = 0.8;
+// … and a wider one too wide: the filter goes into the walk.
+constexpr double kPassingForWider = 0.3;
+constexpr std::size_t kRefineBatch = 4;
+constexpr std::uint32_t kFilterSample = 256;
+constexpr double kFilterCost = 0.2;  // of asking a filter, beside a distance
+
+}  // namespace
+
+std::vector<Neighbour> Graph::Impl::search(std::span<const float> query, std::uint32_t k,
+                                           std::uint32_t ef, Accept accept,
+                                           SearchStats* stats) const {
+  static Histogram& took = metrics::histogram("vexfs_graph_search_seconds", "Searches of a graph");
+  static Counter& distance_count =
+      metrics::counter("vexfs_graph_distances_total", "Distances computed by searches");
+  static Counter& hop_count =
+      metrics::counter("vexfs_graph_hops_total", "Nodes whose links searches followed");
+  Timed timed(took);
+  FlushDenormals flush;
+  VEXFS_ASSERT(query.size() == rows_.dimension());
+  const Entry entry = entry_.load(std::memory_order_acquire);
+  if (entry.slot == kNoSlot || k == 0) return {};
+  const std::shared_ptr<const CodeSet> in_force = codes();
+  const ScratchPool::Lease scratch = scratch_.take();
+  std::vector<Neighbour> found =
+      search_codes(*in_force, entry, query, k, std::max(k, ef), accept, *scratch);
+  const SearchStats all{.distances = scratch->stats.distances + scratch->beam.distances,
+                        .hops = scratch->stats.hops + scratch->beam.hops};
+  distance_count.add(all.distances);
+  hop_count.add(all.hops);
+  if (stats != nullptr) *stats = all;
+  return found;
+}
+
+std::vector<Neighbour> Graph::Impl::search_codes(const CodeSet& codes, Entry entry,
+                                                 std::span<const float> query, std::uint32_t k,
+                                                 std::uint32_t ef, Accept accept,
+                                                 Scratch& scratch) const {
+  static Counter& unfit =
+      metrics::counter("vexfs_graph_unfit_queries_total", "Queries outside the range of the codes");
+  static Counter& filtered =
+      metrics::counter("vexfs_graph_filtered_walks_total", "Searches with the filter in the walk");
+  static Counter& exact = metrics::counter("vexfs_graph_exact_scans_total",
+                                           "Searches whose filter passes so few that all are read");
+  const Quantiser& quantiser = codes.quantiser();
+  if (scratch.code.size() < quantiser.code_bytes())
+    scratch.code = Buffer::take(quantiser.code_bytes());
+  const std::span code(reinterpret_cast<std::uint8_t*>(scratch.code.data()),
+                       quantiser.code_bytes());
+  const Quantiser::Question question = quantiser.encode_question(query, code);
+  if (question.fit.clipped * kClippedOneIn > quantiser.code_bytes()) {
+    unfit.add();
+    return search_rows(entry, query, k, ef, accept, scratch);
+  }
+  const CodedGraph graph = coded(codes);
+  Slot from = entry.slot;
+  if (entry.level > 0) from = descend(graph, code.data(), from, entry.level, 1, scratch.beam);
+  for (std::uint32_t width = ef;;) {
+    beam(graph, code.data(), from, 0, width, scratch.beam, scratch.near);
+    Refined refined = refine(query, question, quantiser, k, accept, scratch);
+    const double passing = 1 - static_cast<double>(refined.refused) / refined.looked_at;
+    if (passing >= kPassingEnough || width > ef) return std::move(refined.nearest);
+    if (passing < kPassingForWider) break;
+    width = static_cast<std::uint32_t>(ef / passing) + 1;
+  }
+  if (const double passing = passing_anywhere(accept); is_exact_cheaper(passing, ef)) {
+    exact.add();
+    return exact_search(rows_, options_.metric, query, k,
+                        [&](Slot slot) { return nodes_.is_live(slot) && accept(slot); });
+  }
+  filtered.add();
+  return search_rows(entry, query, k, ef, accept, scratch);
+}
+
+// Part of the slots that a filter takes, by a sample spread over all of them.
+double Graph::Impl::passing_anywhere(Accept accept) const {
+  const std::uint32_t end = nodes_.slots_end(), count = std::min(end, kFilterSample);
+  std::uint32_t passing = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    // By the golden ratio: even, and in step with no pattern that a filter may have.
+    const auto slot = static_cast<Slot>((std::uint64_t{i * 0x9e3779b1u} * end) >> 32);
+    passing += nodes_.is_live(slot) && accept(slot);
+  }
+  // One more than was seen: a sample without any does not prove that there is none.
+  return (passing + 1.0) / count;
+}
+
+// A walk looks at all neighbours of about ef / passing nodes, most of them twice removed; the
+// scan asks the filter for every slot, which is cheap, and measures those that pass.
+bool Graph::Impl::is_exact_cheaper(double passing, std::uint32_t ef) const {
+  const double walked = ef / passing * nodes_.m();
+  const double scanned = nodes_.slots_end() * (kFilterCost + passing);
+  return scanned < walked;
+}
+
+Graph::Impl::Refined Graph::Impl::refine(std::span<const float> query,
+                                         const Quantiser::Question& question,
+                                         const Quantiser& quantiser, std::uint32_t k, Accept accept,
+                                         Scratch& scratch) const {
+  Refined refined;
+  std::vector<Neighbour>& nearest = refined.nearest;
+  nearest.reserve(k + 1);
+  std::size_t next = 0;
+  for (bool enough = false; !enough;) {
+    scratch.slots.clear();
+    scratch.rows.clear();
+    // The first batch is k rows, for before that there is no limit.
+    const std::size_t batch = nearest.size() < k ? k - nearest.size() : kRefineBatch;
+    float limit = 0;
+    if (nearest.size() == k)
+      limit =
+          quantiser.code_distance_limit(question.base + question.scale * nearest.back().distance);
+    while (scratch.slots.size() < batch) {
+      if (next == scratch.near.size() ||
+          (nearest.size() == k && static_cast<float>(scratch.near[next].distance) > limit)) {
+        enough = true;
+        break;
+      }
+      const Slot slot = scratch.near[next++].slot();
+      ++refined.looked_at;
+      if (nodes_.is_live(slot) && accept(slot)) {
+        scratch.slots.push_back(slot);
+        scratch.rows.push_back(rows_.row(slot));
+      } else {
+        ++refined.refused;
+      }
+    }
+    scratch.distances.resize(scratch.slots.size());
+    distances(options_.metric, query, scratch.rows, scratch.distances);
+    scratch.stats.distances += scratch.slots.size();
+    for (std::size_t i = 0; i < scratch.slots.size(); ++i) {
+      const Neighbour seen{.distance = scratch.distances[i], .slot = scratch.slots[i]};
+      if (nearest.size() == k && seen >= nearest.back()) continue;
+      if (nearest.size() == k) nearest.pop_back();
+      nearest.insert(std::ranges::upper_bound(nearest, seen), seen);
+    }
+  }
+  return refined;
+}
+
+std::vector<Neighbour> Graph::Impl::search_rows(Entry entry, std::span<const float> query,
+                                                std::uint32_t k, std::uint32_t ef, Accept accept,
+                                                Scratch& scratch) const {
+  Walk walk(nodes_, rows_, options_.metric, query, scratch);
+  Slot from = entry.slot;
+  if (entry.level > 0) from = walk.descend(from, entry.level, 1).slot;
+  walk.beam(from, 0, ef, [&](Slot slot) { return nodes_.is_live(slot) && accept(slot); });
+  const std::size_t count = std::min<std::size_t>(k, scratch.found.size());
+  return {scratch.found.begin(), scratch.found.begin() + static_cast<std::ptrdiff_t>(count)};
+}
+
+}  // namespace vexfs

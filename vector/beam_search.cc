@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two passes a hop: gather the neighbours that were not seen without a branch, ask for all their
+// lines at once, then four distances at a time. So a hop waits for memory once.
+#define HWY_WANT_AVX3_DL 1  // else Highway 1.0.3 leaves the target with VNNI out
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "vector/beam_search.cc"
+#include <hwy/foreach_target.h>
+// After foreach_target.h, which defines what they need.
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "vector/beam_search.h"
+#include "vector/code_distance-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+#if HWY_TARGET <= HWY_AVX3_DL
+#pragma GCC push_options
+#pragma GCC target("avx512vnni")
+#endif
+namespace vexfs {
+namespace HWY_NAMESPACE {
+
+constexpr std::size_t kLineBytes = 64;
+
+HWY_INLINE const std::uint8_t* code_at(const CodedGraph& graph, Slot slot) {
+  return reinterpret_cast<const std::uint8_t*>(graph.codes.at(slot));
+}
+
+HWY_INLINE const Link* list_at(const CodedGraph& graph, Slot slot, unsigned level) {
+  if (level == 0) return reinterpret_cast<const Link*>(graph.lists.at(slot));
+  const Link* upper = *reinterpret_cast<Link* const*>(graph.upper_lists.at(slot));
+  return upper + std::size_t{level - 1} * graph.upper_links_max;
+}
+
+// Acquire, as LinkList::load(): the neighbour's code is read next.
+HWY_INLINE Link load_link(const Link* word) {
+  return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+HWY_INLINE void prefetch(const void* from, std::size_t bytes) {
+  const auto* at = static_cast<const std::uint8_t*>(from);
+  for (std::size_t i = 0; i < bytes; i += kLineBytes) hwy::Prefetch(at + i);
+}
+
+HWY_INLINE void measure(const std::uint8_t* code, const std::uint8_t* const* rows,
+                        std::size_t count, std::size_t bytes, std::uint32_t* out) {
+  std::size_t i = 0;
+  for (; i + 4 <= count; i += 4) four_code_distances(code, rows + i, bytes, out + i);
+  for (; i < count; ++i) out[i] = code_distance(code, rows[i], bytes);
+}
+
+void Distances(const CodedGraph& graph, const std::uint8_t* code, const Link* links,
+               std::size_t count, std::uint32_t* out) {
+  const std::uint8_t* rows[kLinksMax];
+  for (std::size_t begin = 0; begin < count; begin += kLinksMax) {
+    const std::size_t batch = HWY_MIN(count - begin, std::size_t{kLinksMax});
+    for (std::size_t i = 0; i < batch; ++i) {
+      rows[i] = code_at(graph, slot_of(links[begin + i]));
+      prefetch(rows[i], graph.code_bytes);
+    }
+    measure(code, rows, batch, graph.code_bytes, out + begin);
+  }
+}
+
+std::uint32_t Distance(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes) {
+  return code_distance(a, b, bytes);
+}
+
+Slot Descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsigned top,
+             unsigned bottom, BeamScratch& scratch) {
+  const std::uint8_t** const rows = scratch.rows.data();
+  Slot* const slots = scratch.slots.data();
+  std::uint32_t* const out = scratch.out.data();
+  Slot nearest = from;
+  std::uint32_t distance = code_distance(code, code_at(graph, from), graph.code_bytes);
+  for (unsigned level = top; level >= bottom; --level) {
+    for (bool moved = true; moved;) {
+      moved = false;
+      const Link* list = list_at(graph, nearest, level);
+      std::size_t count = 0;
+      for (; count < graph.upper_links_max; ++count) {
+        const Link link = load_link(list + count);
+        if (link == kNoLink) break;
+        slots[count] = slot_of(link);
+        rows[count] = code_at(graph, slots[count]);
+        prefetch(rows[count], graph.code_bytes);
+      }
+      measure(code, rows, count, graph.code_bytes, out);
+      scratch.distances += count;
+      ++scratch.hops;
+      for (std::size_t i = 0; i < count; ++i)
+        if (out[i] < distance) distance = out[i], nearest = slots[i], moved = true;
+    }
+  }
+  return nearest;
+}
+
+// The sorted pool of a beam. An entry's lowest bit says that its links were followed.
+struct Pool {
+  std::uint64_t* entries;
+  std::uint32_t size, capacity;
+
+  HWY_INLINE bool takes(std::uint32_t distance) const {
+    return size < capacity || distance < static_cast<std::uint32_t>(entries[size - 1] >> 32);
+  }
+  // Where it went; `capacity` when it fell out at the end.
+  HWY_INLINE std::uint32_t insert(std::uint64_t entry) {
+    std::uint32_t low = 0, count = size;
+    while (count > 0) {
+      const std::uint32_t half = count >> 1;
+      const bool right = entries[low + half] < entry;
+      low = right ? low + half + 1 : low;
+      count = right ? count - half - 1 : half;
+    }
+    if (low >= capacity) return capacity;
+    const std::uint32_t moved = (size < capacity ? size : capacity - 1) - low;
+    std::memmove(entries + low + 1, entries + low, moved * sizeof *entries);
+    entries[low] = entry;
+    size += size < capacity;
+    return low;
+  }
+};
+
+HWY_INLINE std::uint64_t entry_of(std::uint32_t distance, Slot slot) {
+  return std::uint64_t{distance} << 32 | std::uint64_t{slot} << 1;
+}
+HWY_INLINE Slot slot_in(std::uint64_t entry) {
+  return static_cast<Slot>(entry) >> 1;
+}
+
+// The unseen neighbours of one node, their codes asked for. Without a branch: whether a
+// neighbour was seen is as good as random.
+HWY_INLINE std::size_t gather(const CodedGraph& graph, const Link* list, std::uint32_t links_max,
+                              std::uint8_t* tags, std::uint8_t walk, Slot* slots,
+                              const std::uint8_t** rows) {
+  std::size_t count = 0;
+  for (std::uint32_t i = 0; i < links_max; ++i) {
+    const Link link = load_link(list + i);
+    if (link == kNoLink) break;
+    // tags[slots_end] always counts as seen.
+    const Slot slot = HWY_MIN(slot_of(link), graph.slots_end);
+    slots[count] = slot;
+    count += tags[slot] != walk;
+    tags[slot] = walk;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    rows[i] = code_at(graph, slots[i]);
+    prefetch(rows[i], graph.code_bytes);
+  }
+  return count;
+}
+
+std::uint32_t Beam(const CodedGraph& shared, const std::uint8_t* code, Slot from, unsigned level,
+                   std::uint32_t ef, BeamScratch& scratch) {
+  // A copy that no store can alias, so its fields stay in registers.
+  const CodedGraph graph = shared;
+  const std::uint32_t links_max = level == 0 ? graph.links_max : graph.upper_links_max;
+  const std::size_t list_bytes = links_max * sizeof(Link);
+  std::uint8_t* const tags = scratch.tags.data();
+  const std::uint8_t walk = scratch.walk;
+  const std::uint8_t** const rows = scratch.rows.data();
+  Slot* const slots = scratch.slots.data();
+  std::uint32_t* const out = scratch.out.data();
+  Pool pool{.entries = scratch.pool.data(), .size = 0, .capacity = ef};
+  tags[from] = walk;
+  pool.insert(entry_of(code_distance(code, code_at(graph, from), graph.code_bytes), from));
+  std::uint64_t distance_count = 1, hops = 0;
+  std::uint32_t current = 0;
+  while (current < pool.size) {
+    const Slot slot = slot_in(pool.entries[current]);
+    pool.entries[current] |= 1;
+    ++hops;
+    while (current < pool.size && (pool.entries[current] & 1) != 0) ++current;
+    const std::size_t count =
+        gather(graph, list_at(graph, slot, level), links_max, tags, walk, slots, rows);
+    // Most likely the next hop: its list comes while the distances are computed.
+    if (current < pool.size)
+      prefetch(list_at(graph, slot_in(pool.entries[current]), level), list_bytes);
+    measure(code, rows, count, graph.code_bytes, out);
+    distance_count += count;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!pool.takes(out[i])) continue;
+      const std::uint32_t place = pool.insert(entry_of(out[i], slots[i]));
+      if (place >= current) continue;
+      current = place;
+      prefetch(list_at(graph, slots[i], level), list_bytes);
+    }
+  }
+  scratch.distances += distance_count;
+  scratch.hops += hops;
+  return pool.size;
+}
+
+HWY_INLINE bool is_dominated(const CodedGraph& graph, CodeNeighbour candidate,
+                             const std::uint8_t* const* kept, std::size_t count) {
+  const std::uint8_t* const code = code_at(graph, candidate.slot());
+  std::size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    std::uint32_t out[4];
+    four_code_distances(code, kept + i, graph.code_bytes, out);
+    if (HWY_MIN(HWY_MIN(out[0], out[1]), HWY_MIN(out[2], out[3])) <= candidate.distance)
+      return true;
+  }
+  for (; i < count; ++i)
+    if (code_distance(code, kept[i], graph.code_bytes) <= candidate.distance) return true;
+  return false;
+}
+
+std::size_t Choose(const CodedGraph& graph, const CodeNeighbour* candidates, std::size_t count,
+                   CodeNeighbour* out, std::size_t out_max) {
+  const std::uint8_t* kept[kLinksMax];
+  std::size_t tree_left = 0, chosen = 0;
+  for (std::size_t i = 0; i < count; ++i) tree_left += is_tree_link(candidates[i].link);
+  for (std::size_t i = 0; i < count && chosen < out_max; ++i) {
+    const CodeNeighbour candidate = candidates[i];
+    if (is_tree_link(candidate.link))
+      --tree_left;
+    else if (chosen + tree_left >= out_max || is_dominated(graph, candidate, kept, chosen))
+      continue;
+    kept[chosen] = code_at(graph, candidate.slot());
+    out[chosen++] = candidate;
+  }
+  return chosen;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace vexfs
+#if HWY_TARGET <= HWY_AVX3_DL
+#pragma GCC pop_options
+#endif
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+
+#include "base/assert.h"
+
+namespace vexfs {
+
+HWY_EXPORT(Distance);
+HWY_EXPORT(Distances);
+HWY_EXPORT(Descend);
+HWY_EXPORT(Beam);
+HWY_EXPORT(Choose);
+
+std::uint32_t code_distance(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) {
+  VEXFS_ASSERT(a.size() == b.size() && a.size() % 64 == 0);
+  return HWY_DYNAMIC_DISPATCH(Distance)(a.data(), b.data(), a.size());
+}
+
+void code_distances(const CodedGraph& graph, const std::uint8_t* code, std::span<const Link> links,
+                    std::span<std::uint32_t> out) {
+  VEXFS_ASSERT(links.size() == out.size());
+  HWY_DYNAMIC_DISPATCH(Distances)(graph, code, links.data(), links.size(), out.data());
+}
+
+Slot descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsigned top,
+             unsigned bottom, BeamScratch& scratch) {
+  VEXFS_ASSERT(bottom >= 1 && graph.upper_links_max <= kLinksMax);
+  return HWY_DYNAMIC_DISPATCH(Descend)(graph, code, from, top, bottom, scratch);
+}
+
+void beam(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsigned level,
+          std::uint32_t ef, BeamScratch& scratch, std::vector<CodeNeighbour>& found) {
+  VEXFS_ASSERT(graph.links_max <= kLinksMax && graph.upper_links_max <= kLinksMax);
+  VEXFS_ASSERT(from < graph.slots_end);
+  if (scratch.tags.size() <= graph.slots_end) scratch.tags.resize(graph.slots_end + 1, 0);
+  if (++scratch.walk == 0) {
+    std::ranges::fill(scratch.tags, 0);
+    scratch.walk = 1;
+  }
+  scratch.tags[graph.slots_end] = scratch.walk;
+  if (scratch.pool.size() < ef) scratch.pool.resize(ef);
+  const std::uint32_t count = HWY_DYNAMIC_DISPATCH(Beam)(graph, code, from, level, ef, scratch);
+  found.clear();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint64_t entry = scratch.pool[i];
+    found.push_back({.distance = static_cast<std::uint32_t>(entry >> 32),
+                     .link = link_to(static_cast<Slot>(entry) >> 1)});
+  }
+}
+
+std::size_t choose_links(const CodedGraph& graph, std::span<const CodeNeighbour> candidates,
+                         std::span<CodeNeighbour> out) {
+  VEXFS_ASSERT(out.size() <= kLinksMax);
+  return HWY_DYNAMIC_DISPATCH(Choose)(graph, candidates.data(), candidates.size(), out.data(),
+                                      out.size());
+}
+
+}  // namespace vexfs
+#endif  // HWY_ONCE

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is hot in a graph over 8-bit codes: distances, greedy descent, the beam, the choice of
+// links. Each call dispatches once to the best SIMD target and stays there.
+//
+// Nothing here knows files, locks or states of nodes: it reads codes and neighbour lists by
+// slot. Lists may change meanwhile. Threads: any; a BeamScratch belongs to one call.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "vector/column.h"
+#include "vector/link.h"
+
+namespace vexfs {
+
+inline constexpr std::uint32_t kLinksMax = 128;  // of a list
+
+// A neighbour by codes. Ordered by distance, then slot.
+struct CodeNeighbour {
+  std::uint32_t distance = 0;  // in squared steps of the quantiser
+  Link link = kNoLink;
+  Slot slot() const { return slot_of(link); }
+  friend bool operator==(CodeNeighbour, CodeNeighbour) = default;
+};
+
+struct CodedGraph {
+  Column codes;
+  std::uint32_t code_bytes = 0;  // multiple of 64; cells are 64-byte aligned
+  Column lists;                  // cells of links_max links: level 0
+  std::uint32_t links_max = 0;
+  Column upper_lists;  // cells are Link*: levels 1, 2, … of upper_links_max links each
+  std::uint32_t upper_links_max = 0;
+  std::uint32_t slots_end = 0;  // slots from here on are not looked at
+};
+
+// The visited set: one byte a slot that holds the number of the walk that saw it, so a new walk
+// clears nothing; every 255 walks the bytes are cleared once.
+struct BeamScratch {
+  std::vector<std::uint8_t> tags;
+  std::uint8_t walk = 0;
+  std::vector<std::uint64_t> pool;  // distance << 32 | slot << 1 | expanded
+  std::uint64_t distances = 0, hops = 0;
+  // The batch of one hop; here, because a stack frame has no room for it.
+  alignas(64) std::array<const std::uint8_t*, kLinksMax> rows;
+  alignas(64) std::array<Slot, kLinksMax + 1> slots;
+  alignas(64) std::array<std::uint32_t, kLinksMax> out;
+};
+
+std::uint32_t code_distance(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b);
+// out[i]: from `code` to the code of links[i].
+void code_distances(const CodedGraph& graph, const std::uint8_t* code, std::span<const Link> links,
+                    std::span<std::uint32_t> out);
+
+// The nearest node that greedy steps reach from `from` on levels `top` down to `bottom` >= 1.
+Slot descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsigned top,
+             unsigned bottom, BeamScratch& scratch);
+
+// The beam of algorithm 2: up to `ef` nodes near `code`, nearest first, into `found`.
+void beam(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsigned level,
+          std::uint32_t ef, BeamScratch& scratch, std::vector<CodeNeighbour>& found);
+
+// The heuristic (algorithm 4): of `candidates`, nearest first, at most out.size() that are each
+// nearer to the node than to any chosen before. Tree links are always chosen. How many.
+std::size_t choose_links(const CodedGraph& graph, std::span<const CodeNeighbour> candidates,
+                         std::span<CodeNeighbour> out);
+
+}  // namespace vexfs

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vector/quantiser.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+#include "base/assert.h"
+#include "base/buffer_pool.h"
+#include "base/endian.h"
+#include "vector/encoder.h"
+
+namespace vexfs {
+
+namespace {
+
+constexpr float kMiddle = 127.5f;
+constexpr float kRangeSigmas = 3.5f;
+constexpr double kInRange = 0.999;        // part of all components that the range must hold
+constexpr float kNormReserve = 1.05f;     // of ip: rows that come may be a little longer
+constexpr float kLimitDeviations = 2.0f;  // of the code distance's error
+constexpr std::uint32_t kInputsForLimitMin = 32;
+
+// SplitMix64 (Vigna): the rotation is the same everywhere, forever.
+class Random {
+ public:
+  std::uint64_t next() {
+    std::uint64_t z = state_ += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+  }
+  std::uint32_t below(std::uint32_t end) {
+    return static_cast<std::uint32_t>(((next() >> 32) * end) >> 32);
+  }
+
+ private:
+  std::uint64_t state_ = 7;
+};
+
+std::span<float> floats_of(const Buffer& buffer, std::size_t count) {
+  return {reinterpret_cast<float*>(buffer.data()), count};
+}
+
+double squared_norm(std::span<const float> x) {
+  double sum = 0;
+  for (float value : x) sum += double{value} * double{value};
+  return sum;
+}
+
+}  // namespace
+
+Quantiser::Quantiser(Metric metric, std::uint32_t dimension)
+    : metric_(metric),
+      dimension_(dimension),
+      inputs_(metric == Metric::ip ? dimension + 1 : dimension),
+      padded_((inputs_ + kRotationBlock - 1) / kRotationBlock * kRotationBlock),
+      centre_(padded_, 0.0f) {
+  make_rotation();
+}
+
+void Quantiser::make_rotation() {
+  Random random;
+  for (std::uint32_t round = 0; round < kRotationRounds; ++round) {
+    std::vector<std::int32_t> order(padded_);
+    std::iota(order.begin(), order.end(), 0);
+    for (std::uint32_t i = padded_; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+    order_.insert(order_.end(), order.begin(), order.end());
+    constexpr float kUnit = 0.35355339059327373f;  // 1/sqrt(8): the transform keeps lengths
+    for (std::uint32_t i = 0; i < padded_; ++i)
+      signs_.push_back((random.next() & 1) != 0 ? kUnit : -kUnit);
+  }
+}
+
+void Quantiser::rotate(std::span<const float> x, float scale, float extra,
+                       std::span<float> rotated) const {
+  const Buffer buffer = Buffer::take(padded_ * sizeof(float));
+  const std::span<float> input = floats_of(buffer, padded_);
+  for (std::size_t i = 0; i < x.size(); ++i) input[i] = scale * x[i];
+  std::fill(input.begin() + static_cast<std::ptrdiff_t>(x.size()), input.end(), 0.0f);
+  if (metric_ == Metric::ip) input[dimension_] = extra;
+  rotate_blocks(input, order_, signs_, rotated);
+}
+
+Quantiser::Fit Quantiser::quantise(std::span<const float> rotated,
+                                   std::span<std::uint8_t> code) const {
+  VEXFS_ASSERT(code.size() == padded_);
+  vexfs::quantise(rotated, centre_, 1 / step_, code);
+  Fit fit;
+  std::uint32_t squares = 0;  // of twice the distance to the middle: at most 255² × 4224
+  for (std::uint8_t c : code) {
+    fit.clipped += c == 0 || c == 255;
+    const std::int32_t twice = 2 * std::int32_t{c} - 255;
+    squares += static_cast<std::uint32_t>(twice * twice);
+  }
+  fit.spread = squares / 4.0 / padded_;
+  return fit;
+}
+
+Quantiser Quantiser::train(Metric metric, std::uint32_t dimension,
+                           std::span<const float* const> rows) {
+  VEXFS_ASSERT(!rows.empty());
+  Quantiser q(metric, dimension);
+  const std::size_t n = q.padded_;
+  double longest = 0;
+  for (const float* row : rows) longest = std::max(longest, squared_norm({row, dimension}));
+  if (longest > 0) q.norm_max_ = kNormReserve * static_cast<float>(std::sqrt(longest));
+  std::vector<float> all(rows.size() * n);
+  std::vector<double> sums(n, 0.0);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const std::span<float> rotated = std::span(all).subspan(r * n, n);
+    const std::span row(rows[r], dimension);
+    const double rest = double{q.norm_max_} * q.norm_max_ - squared_norm(row);
+    q.rotate(row, 1, static_cast<float>(std::sqrt(std::max(rest, 0.0))), rotated);
+    for (std::size_t i = 0; i < n; ++i) sums[i] += rotated[i];
+  }
+  // One row has no spread around itself: then the middle is the origin.
+  if (rows.size() > 1)
+    for (std::size_t i = 0; i < n; ++i)
+      q.centre_[i] = static_cast<float>(sums[i] / static_cast<double>(rows.size()));
+  double squares = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    all[i] = std::abs(all[i] - q.centre_[i % n]);
+    squares += double{all[i]} * all[i];
+  }
+  const auto sigma = static_cast<float>(std::sqrt(squares / static_cast<double>(all.size())));
+  const auto nth = static_cast<std::ptrdiff_t>(kInRange * static_cast<double>(all.size() - 1));
+  std::ranges::nth_element(all, all.begin() + nth);
+  const float range = std::max(kRangeSigmas * sigma, all[static_cast<std::size_t>(nth)]);
+  // Rows that are all alike: any step tells the others from them.
+  q.step_ = range > 1e-30f && std::isfinite(range) ? range / kMiddle : 1.0f;
+  return q;
+}
+
+Quantiser::Fit Quantiser::encode_row(std::span<const float> row,
+                                     std::span<std::uint8_t> code) const {
+  VEXFS_ASSERT(row.size() == dimension_);
+  const Buffer buffer = Buffer::take(padded_ * sizeof(float));
+  const std::span<float> rotated = floats_of(buffer, padded_);
+  float extra = 0;
+  bool too_long = false;
+  if (metric_ == Metric::ip) {
+    const double rest = double{norm_max_} * norm_max_ - squared_norm(row);
+    too_long = rest < 0;
+    extra = static_cast<float>(std::sqrt(std::max(rest, 0.0)));
+  }
+  rotate(row, 1, extra, rotated);
+  Fit fit = quantise(rotated, code);
+  if (too_long) fit.clipped = padded_;  // its distances are all wrong: train again
+  return fit;
+}
+
+Quantiser::Question Quantiser::encode_question(std::span<const float> query,
+                                               std::span<std::uint8_t> code) const {
+  VEXFS_ASSERT(query.size() == dimension_);
+  const Buffer buffer = Buffer::take(padded_ * sizeof(float));
+  const std::span<float> rotated = floats_of(buffer, padded_);
+  Question question;
+  const double steps = 1 / (double{step_} * step_);
+  float scale = 1;
+  if (metric_ == Metric::ip) {
+    // The order of inner products does not depend on the question's length; at R it fits best.
+    const double squared = squared_norm(query);
+    if (squared > 0) scale = norm_max_ / static_cast<float>(std::sqrt(squared));
+    const double norms = squared * scale * scale + double{norm_max_} * norm_max_;
+    question.base = static_cast<float>(norms * steps);
+    question.scale = static_cast<float>(2 * double{scale} * steps);
+  } else {
+    question.scale = static_cast<float>((metric_ == Metric::cosine ? 2 : 1) * steps);
+  }
+  rotate(query, scale, 0, rotated);
+  question.fit = quantise(rotated, code);
+  return question;
+}
+
+// Each side is rounded to a step: an error of variance 1/12, so 1/6 for a component's difference.
+// The sum over all is padded_/6 too large and has a deviation of 2 sqrt(D/6).
+float Quantiser::code_distance_limit(float true_distance) const {
+  // Few components spread over 128: their rounding errors are no longer independent.
+  if (inputs_ < kInputsForLimitMin) return std::numeric_limits<float>::infinity();
+  const float distance = std::max(true_distance, 0.0f);
+  const float bias = static_cast<float>(padded_) / 6;
+  return distance + bias + kLimitDeviations * 2 * std::sqrt((distance + bias) / 6);
+}
+
+std::string Quantiser::encoded() const {
+  std::string bytes;
+  const auto append = [&](float value) {
+    bytes += as_text(bytes_of(le32(std::bit_cast<std::uint32_t>(value))));
+  };
+  append(step_);
+  append(norm_max_);
+  for (float value : centre_) append(value);
+  return bytes;
+}
+
+Result<Quantiser> Quantiser::decode(Metric metric, std::uint32_t dimension,
+                                    std::string_view bytes) {
+  Quantiser q(metric, dimension);
+  if (bytes.size() != (2 + std::size_t{q.padded_}) * sizeof(le32))
+    return fail(EUCLEAN, "vector: a quantiser of the wrong size");
+  const auto value_at = [&](std::size_t i) {
+    le32 raw;
+    std::memcpy(&raw, bytes.data() + i * sizeof raw, sizeof raw);
+    return std::bit_cast<float>(static_cast<std::uint32_t>(raw));
+  };
+  q.step_ = value_at(0);
+  q.norm_max_ = value_at(1);
+  for (std::size_t i = 0; i < q.padded_; ++i) q.centre_[i] = value_at(2 + i);
+  const bool finite = std::ranges::all_of(q.centre_, [](float x) { return std::isfinite(x); });
+  if (!finite || !(q.step_ > 0) || !std::isfinite(q.step_) || !(q.norm_max_ > 0))
+    return fail(EUCLEAN, "vector: a quantiser out of range");
+  return q;
+}
+
+}  // namespace vexfs
