@@ -82,12 +82,14 @@ Slot Descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsig
       moved = false;
       const Link* list = list_at(graph, nearest, level);
       std::size_t count = 0;
-      for (; count < graph.upper_links_max; ++count) {
-        const Link link = load_link(list + count);
+      for (std::uint32_t i = 0; i < graph.upper_links_max; ++i) {
+        const Link link = load_link(list + i);
         if (link == kNoLink) break;
-        slots[count] = slot_of(link);
-        rows[count] = code_at(graph, slots[count]);
-        prefetch(rows[count], graph.code_bytes);
+        const Slot slot = slot_of(link);
+        if (slot >= graph.slots_end) continue;  // joined after this search began
+        slots[count] = slot;
+        rows[count] = code_at(graph, slot);
+        prefetch(rows[count++], graph.code_bytes);
       }
       measure(code, rows, count, graph.code_bytes, out);
       scratch.distances += count;
