@@ -27,15 +27,18 @@ struct Extracted {
   // From `text` on, text and file advance byte by byte, until the next run.
   struct Run {
     std::uint32_t text = 0, file = 0;
+    std::uint32_t line = 1;  // of the file, where the run begins
   };
   ContentKind kind = ContentKind::plain;
   std::string text = {};          // empty when skipped, or when there is nothing to read
-  std::vector<Run> runs = {};     // ascending in both; empty: text is the file
+  std::vector<Run> runs = {};     // ascending; empty: the text is the file
   const char* skipped = nullptr;  // why: "binary", …; static text for user.vexfs.status
   bool cut = false;               // the file is longer than what was passed
 
   // Where in the file the byte `at` of the text came from; at == text.size() is the end.
   std::uint32_t file_offset(std::uint32_t at) const;
+  // The file's line that holds it, given that `from` <= `at` stands in line `from_line`.
+  std::uint32_t line_of(std::uint32_t at, std::uint32_t from, std::uint32_t from_line) const;
 };
 
 // `head` is the file's beginning: all of it, or the first kExtractBytesMax bytes of `file_size`.
