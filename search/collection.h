@@ -17,13 +17,20 @@
 
 namespace vexfs {
 
-// CollectionText: a text index and the lock of those who change it.
+// CollectionText: the text index beside a computed space, slot for slot.
+// Always: a slot below whole_size() has its words.
 class CollectionText {
  public:
   const TextIndex& index() const { return index_; }
-  void add(Slot slot, const TermBag& terms) {
+  Result<Slot> append(Space& space, const NewRow& row, const TermBag& terms) {
     Lock lock(writing_);
+    VEXFS_TRY(const Slot slot, space.append(row));
     index_.add(slot, terms);
+    return slot;
+  }
+  Slot whole_size(const Space& space) {
+    Lock lock(writing_);
+    return space.size();
   }
   void erase(Slot slot) {
     Lock lock(writing_);
@@ -36,7 +43,7 @@ class CollectionText {
 
  private:
   TextIndex index_;
-  Mutex writing_{Rank::space};
+  Mutex writing_{Rank::engine};
 };
 
 class Collection {

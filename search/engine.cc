@@ -15,6 +15,14 @@
 
 namespace vexfs {
 
+namespace {
+
+Histogram& search_histogram(const char* labels) {
+  return metrics::histogram("vexfs_search_seconds", "Questions", labels);
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Engine>> Engine::open(Volume& volume, EngineOptions options) {
   if (!Embedders::defines(options.default_embedder))
     return fail(EINVAL, "engine: an unknown embedder (local, none)");
@@ -47,6 +55,7 @@ void EngineImpl::start(FileView& files) {
   state_.files = &files;
   threads_.emplace_back([this] { run_keeper(); });
   pthread_setname_np(threads_.back().native_handle(), "vexfs-keeper");
+  if (state_.volume.read_only()) return;  // asks what is saved; what is pending stays so
   for (unsigned i = 0; i < state_.options.workers; ++i) {
     threads_.emplace_back([this] { run_indexer(); });
     pthread_setname_np(threads_.back().native_handle(), "vexfs-indexer");
@@ -94,17 +103,19 @@ void EngineImpl::run_keeper() {
 }
 
 void EngineImpl::place_vectors() {
-  if (state_.vectors.empty()) return;
+  if (state_.vectors.empty() || state_.volume.read_only()) return;
   state_.vectors.drain(
       [this](Ino ino, std::uint64_t sequence) { rows_.place_vector(ino, sequence); });
 }
 
 Result<Answer> EngineImpl::ask(const Question& question) {
-  static Histogram& took = metrics::histogram("vexfs_search_seconds", "Questions");
+  static Histogram& by_text = search_histogram("by=\"text\"");
+  static Histogram& by_vector = search_histogram("by=\"vector\"");
+  static Histogram& by_file = search_histogram("by=\"file\"");
   static Counter& empty =
       metrics::counter("vexfs_search_empty_total", "Questions without an answer");
   const FlushDenormals fast;
-  Timed timed(took);
+  Timed timed(!question.text.empty() ? by_text : question.vector.empty() ? by_file : by_vector);
   const int forms =
       !question.text.empty() + !question.vector.empty() + (question.similar_to != Ino{} ? 1 : 0);
   if (forms != 1) return fail(EINVAL, "ask: a text, a vector or a file");

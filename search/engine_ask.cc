@@ -14,6 +14,8 @@ namespace vexfs {
 
 namespace {
 
+constexpr std::size_t kPendingLooks = 2000;
+
 std::optional<std::string> read_range(FileView& files, Ino ino, std::uint64_t offset,
                                       std::uint32_t bytes) {
   std::string content(bytes, '\0');
@@ -148,9 +150,12 @@ std::optional<Hit> Ask::hit(const Ranked& ranked) {
 }
 
 void Ask::count_pending(Answer& answer) {
-  for (const IndexTask& task : state_.queue.waiting())
-    answer.pending +=
-        task.rescan ? filter_.directory(task.ino).in_scope : filter_.file(task.ino).in_scope;
+  // Of a long queue a part is looked at: a question does not wait for a hundred thousand names.
+  const auto [tasks, all] = state_.queue.some_waiting(kPendingLooks);
+  std::uint64_t pending = 0;
+  for (const IndexTask& task : tasks)
+    pending += task.rescan ? filter_.directory(task.ino).in_scope : filter_.file(task.ino).in_scope;
+  answer.pending = tasks.size() < kPendingLooks ? pending : pending * all / tasks.size();
   for (const Ino ino : state_.book.refused(Owed::failed))
     answer.failed += filter_.file(ino).in_scope;
 }

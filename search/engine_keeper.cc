@@ -165,7 +165,8 @@ Result<> IndexKeeper::save(bool graphs) {
   Result<> done;
   for (const auto& stored : state_.collections.stored()) {
     const TextIndex* text = stored->text ? &stored->text->index() : nullptr;
-    if (done) done = stored->store.save(*stored->space, text);
+    const Slot to = stored->text ? stored->text->whole_size(*stored->space) : stored->space->size();
+    if (done) done = stored->store.save(*stored->space, text, to);
     if (done) done = stored->store.save_graph(*stored->space, graphs);
   }
   for (const auto& replaced : state_.collections.take_replaced())

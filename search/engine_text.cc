@@ -97,13 +97,12 @@ class ChunkPass {
     Timed timed(took);
     for (std::size_t i = 0; i < batch_.size(); ++i) {
       ChunkRecord& record = records_[batch_[i].number];
-      VEXFS_TRY(record.slot,
-                space_.append({.ino = ino_,
-                               .check = record.hash,
-                               .part = static_cast<std::uint32_t>(batch_[i].number),
-                               .generation = generation_,
-                               .values = std::span(rows).subspan(i * dimension, dimension)}));
-      text_.add(record.slot, batch_[i].terms);
+      const NewRow row{.ino = ino_,
+                       .check = record.hash,
+                       .part = static_cast<std::uint32_t>(batch_[i].number),
+                       .generation = generation_,
+                       .values = std::span(rows).subspan(i * dimension, dimension)};
+      VEXFS_TRY(record.slot, text_.append(space_, row, batch_[i].terms));
       added_.push_back(record.slot);
     }
     batch_.clear();

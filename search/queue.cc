@@ -43,7 +43,11 @@ void IndexQueue::changed(Ino ino) {
 void IndexQueue::closed(Ino ino) {
   Lock lock(mutex_);
   const auto found = entries_.find(ino);
-  if (found != entries_.end() && !found->second.running) schedule(found->second, monotonic_ns());
+  if (found == entries_.end()) return;
+  if (found->second.running)
+    found->second.closed = true;
+  else
+    schedule(found->second, monotonic_ns());
 }
 
 void IndexQueue::owe(const IndexTask& task) {
@@ -85,7 +89,7 @@ std::optional<IndexTask> IndexQueue::take() {
     due_.erase(due_.begin());
     Entry& entry = entries_.find(ino)->second;
     entry.running = true;
-    entry.again = false;
+    entry.again = entry.closed = false;
     return entry.task;
   }
 }
@@ -122,9 +126,9 @@ void IndexQueue::finish(const IndexTask& task, bool retry) {
     } else {
       entry.first_ns = now;
       // A file that is written all the time is not run in a loop.
-      const bool at_once = owed || std::any_of(tickets_.begin(), tickets_.end(), [&](auto& t) {
-                             return t.second.left.contains(task.ino);
-                           });
+      const bool at_once = owed || entry.closed ||
+                           std::any_of(tickets_.begin(), tickets_.end(),
+                                       [&](auto& t) { return t.second.left.contains(task.ino); });
       schedule(entry, at_once ? now : now + times_.quiet_ns / 20);
     }
   }
@@ -146,6 +150,16 @@ std::vector<IndexTask> IndexQueue::waiting() const {
   }
   std::ranges::sort(all, {}, &IndexTask::ino);
   return all;
+}
+
+std::pair<std::vector<IndexTask>, std::size_t> IndexQueue::some_waiting(std::size_t count) const {
+  Lock lock(mutex_);
+  std::vector<IndexTask> some;
+  for (const auto& [ino, entry] : entries_) {
+    if (some.size() == count) break;
+    if (!entry.task.gone) some.push_back(entry.task);
+  }
+  return {std::move(some), entries_.size()};
 }
 
 std::size_t IndexQueue::size() const {

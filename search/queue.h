@@ -56,6 +56,8 @@ class IndexQueue {
   bool contains(Ino ino) const;
   std::vector<IndexTask> waiting() const;  // running ones included, removed files not; by number
   std::size_t size() const;
+  // At most `count` of waiting(), in no order, and how many there are.
+  std::pair<std::vector<IndexTask>, std::size_t> some_waiting(std::size_t count) const;
 
   // `done` when all of `files` that are in the queue now have left it. EIO while paused.
   // They are due at once. Returns a ticket for cancel().
@@ -73,7 +75,8 @@ class IndexQueue {
     std::uint64_t first_ns = 0;  // first change that is not indexed
     std::uint64_t due_ns = 0;
     bool running = false;
-    bool again = false;  // changed while it ran
+    bool again = false;   // changed while it ran
+    bool closed = false;  // and was closed
   };
   struct Ticket {
     std::set<Ino> left;

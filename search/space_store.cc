@@ -228,10 +228,9 @@ Result<> SpaceStore::save_piece(const Space& space, const TextIndex* text, Slot 
   return {};
 }
 
-Result<> SpaceStore::save(const Space& space, const TextIndex* text) {
+Result<> SpaceStore::save(const Space& space, const TextIndex* text, Slot to) {
   static Histogram& took = metrics::histogram("vexfs_index_save_seconds", "Saving new rows");
-  const Slot to = space.size();
-  if (slots_ == to) return {};
+  if (slots_ >= to) return {};
   Timed timed(took);
   while (slots_ < to) VEXFS_CHECK(save_piece(space, text, to));
   return {};

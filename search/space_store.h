@@ -38,8 +38,8 @@ class SpaceStore {
   // After the live slots were revived. EUCLEAN: the graph is to be built again.
   Result<> load_graph(Space& space);
 
-  // Saves slots [saved(), space.size()) in as many transactions as it takes; `text` may be null.
-  Result<> save(const Space& space, const TextIndex* text);
+  // Saves slots [saved(), to) in as many transactions as it takes; `text` may be null.
+  Result<> save(const Space& space, const TextIndex* text, Slot to);
   // Saves the graph when it has grown much since it was saved, or `always` when it grew at all.
   Result<> save_graph(Space& space, bool always);
   // Gives everything back; in steps, the record last.

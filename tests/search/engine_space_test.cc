@@ -100,11 +100,11 @@ TEST_CASE_FIXTURE(SpaceFixture, "what is saved in pieces comes back, graph and a
   REQUIRE(volume.commit(made));
   for (int i = 0; i < 12; ++i) {
     append(1 + static_cast<std::uint32_t>(random() % 1000));
-    REQUIRE(store.save(*space, nullptr));
+    REQUIRE(store.save(*space, nullptr, space->size()));
   }
   append(5000);
   grow_all();
-  REQUIRE(store.save(*space, nullptr));
+  REQUIRE(store.save(*space, nullptr, space->size()));
   REQUIRE(store.save_graph(*space, true));
   append(100);  // not saved
 
