@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/ann_data.h"
+#include "hnsw/graph.h"
 
 namespace vexfs::bench {
 
@@ -19,9 +20,9 @@ class AnnEngine {
   virtual ~AnnEngine() = default;
   virtual std::string name() const = 0;
   virtual void build(const DataSet& data, BuildOptions options) = 0;
-  // At most answer.size() nearest slots; how many.
-  virtual std::size_t search(std::span<const float> query, std::uint32_t ef,
-                             std::span<Slot> answer) = 0;
+  // At most answer.size() nearest slots that `accept` takes (peers take all); how many.
+  virtual std::size_t search(std::span<const float> query, std::uint32_t ef, std::span<Slot> answer,
+                             Graph::Accept accept) = 0;
 };
 
 std::unique_ptr<AnnEngine> make_graph_engine();

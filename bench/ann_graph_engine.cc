@@ -29,10 +29,10 @@ class GraphEngine : public AnnEngine {
     work();
     for (std::thread& thread : threads) thread.join();
   }
-  std::size_t search(std::span<const float> query, std::uint32_t ef,
-                     std::span<Slot> answer) override {
-    const auto all = [](Slot) { return true; };
-    const auto found = graph_->search(query, static_cast<std::uint32_t>(answer.size()), ef, all);
+  std::size_t search(std::span<const float> query, std::uint32_t ef, std::span<Slot> answer,
+                     Graph::Accept accept) override {
+    const auto k = static_cast<std::uint32_t>(answer.size());
+    const auto found = graph_->search(query, k, ef, accept);
     std::ranges::transform(found, answer.begin(), &Neighbour::slot);
     return found.size();
   }

@@ -20,8 +20,8 @@ class HnswlibEngine : public AnnEngine {
     for (Slot slot = 0; slot < data.rows.size(); ++slot)
       index_->addPoint(data.rows.row(slot), slot);
   }
-  std::size_t search(std::span<const float> query, std::uint32_t ef,
-                     std::span<Slot> answer) override {
+  std::size_t search(std::span<const float> query, std::uint32_t ef, std::span<Slot> answer,
+                     Graph::Accept) override {
     index_->setEf(ef);
     auto found = index_->searchKnn(query.data(), answer.size());
     const std::size_t count = found.size();

@@ -6,6 +6,7 @@
 //
 // One line a result. CPU time of one thread, engines in turns in each round, the median round
 // counts. `file` takes the rows from a row file; its last `questions` rows are the questions.
+// With filters=1 also searches of ours that only one row in 2, 10, 100, 1000 may answer.
 // The answers are checked: recall that is absurd ends the program with 1.
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@
 #include "base/assert.h"
 #include "bench/ann_data.h"
 #include "bench/ann_engine.h"
+#include "hnsw/graph.h"
 #include "vector/distance.h"
 #include "vector/row_file.h"
 
@@ -33,7 +35,10 @@ namespace {
 
 constexpr std::uint32_t kNearest = 10;
 constexpr std::uint32_t kWidths[] = {10, 12, 16, 20, 24, 32, 40, 56, 80, 112, 160, 240, 400, 700};
+constexpr std::uint32_t kFilteredWidth = 64;
 constexpr double kRecallEnough = 0.997;  // wider beams tell nothing more
+
+constexpr auto everything = [](Slot) { return true; };
 
 class Arguments {
  public:
@@ -134,7 +139,7 @@ Point sweep(AnnEngine& engine, const DataSet& data, std::uint32_t ef) {
   const double begin = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
   for (std::size_t q = 0; q < data.truth.size(); ++q) {
     const double start = cpu_seconds(CLOCK_MONOTONIC);
-    const std::size_t count = engine.search(data.question(q), ef, answer);
+    const std::size_t count = engine.search(data.question(q), ef, answer, everything);
     took_us.push_back(1e6 * (cpu_seconds(CLOCK_MONOTONIC) - start));
     point.recall += recall_of(data.truth[q], {answer, count});
   }
@@ -208,6 +213,38 @@ std::vector<std::vector<Point>> measure(std::vector<std::unique_ptr<AnnEngine>>&
   return curves;
 }
 
+// Recall and speed when one row in `one_in` passes; the truth is the exact scan of those.
+void measure_filter(AnnEngine& engine, const DataSet& data, std::uint32_t one_in) {
+  const auto passes = [&](Slot slot) { return slot * 0x9e3779b1u < 0xffffffffu / one_in; };
+  double recall = 0, seconds = 0;
+  std::vector<double> took_us;
+  const std::size_t questions = std::min<std::size_t>(data.truth.size(), 200);
+  // Before the clock runs: a scan leaves the caches cold.
+  std::vector<std::vector<Slot>> truth(questions);
+  for (std::size_t q = 0; q < questions; ++q)
+    for (const Neighbour& n :
+         exact_search(data.rows, data.metric, data.question(q), kNearest, passes))
+      truth[q].push_back(n.slot);
+  for (std::size_t q = 0; q < questions; ++q) {
+    Slot answer[kNearest];
+    const double begin = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
+    const std::size_t count = engine.search(data.question(q), kFilteredWidth, answer, passes);
+    const double took = cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
+    seconds += took;
+    took_us.push_back(1e6 * took);
+    recall += recall_of(truth[q], {answer, count});
+  }
+  std::ranges::sort(took_us);
+  std::printf(
+      "bench=vector_filter engine=%s data=%s metric=%s rows=%u dim=%u k=%u ef=%u "
+      "one_in=%u recall=%.4f queries_per_cpu_second=%.0f p50_us=%.1f p99_us=%.1f\n",
+      engine.name().c_str(), data.name.c_str(), name_of(data.metric).data(), data.rows.size(),
+      data.rows.dimension(), kNearest, kFilteredWidth, one_in,
+      recall / static_cast<double>(questions), static_cast<double>(questions) / seconds,
+      took_us[took_us.size() / 2], took_us[took_us.size() * 99 / 100]);
+  std::fflush(stdout);
+}
+
 }  // namespace
 
 int main(int count, char** texts) {
@@ -233,6 +270,8 @@ int main(int count, char** texts) {
         engines[e]->name().c_str(), data.name.c_str(), name_of(data.metric).data(),
         data.rows.size(), data.rows.dimension(), at_recall(curves[e], 0.95),
         at_recall(curves[e], 0.99), curves[e].back().recall);
+  if (arguments.number("filters", 0) != 0)
+    for (std::uint32_t one_in : {2, 10, 100, 1000}) measure_filter(*engines[0], data, one_in);
   if (curves[0].back().recall < 0.95) {
     std::fprintf(stderr, "vector_bench: recall %.4f is absurd\n", curves[0].back().recall);
     return 1;

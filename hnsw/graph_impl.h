@@ -63,7 +63,7 @@ class Graph::Impl {
                  const Quantiser& quantiser, std::uint32_t k, Accept accept,
                  Scratch& scratch) const;
   double passing_anywhere(Accept accept) const;
-  bool is_exact_cheaper(double passing, std::uint32_t ef) const;
+  bool is_scan_cheaper(Accept accept, std::uint32_t width) const;
   std::vector<Neighbour> search_codes(const CodeSet& codes, Entry entry,
                                       std::span<const float> query, std::uint32_t k,
                                       std::uint32_t ef, Accept accept, Scratch& scratch) const;

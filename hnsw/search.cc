@@ -3,8 +3,9 @@
 //
 // How many rows are read follows from the size of the codes' error: the walk over the beam's
 // answer, nearest first, ends where no code so far away can belong to a row that is near enough.
-// A query that does not fit the codes, or a filter that refuses most, walks over the rows
-// themselves: slower, and never a worse answer. Dead nodes are refused like a filter does.
+// A filter that refuses many makes the beam wider in proportion, up to where a scan of the rows
+// that pass costs less; so k are answered whenever k pass. Dead nodes count as refused. A query
+// that does not fit the codes walks over the rows themselves: slower, never a worse answer.
 #include <algorithm>
 
 #include "base/assert.h"
@@ -20,13 +21,12 @@ namespace {
 
 // Part of a query's components that may lie beyond the codes' range.
 constexpr std::uint32_t kClippedOneIn = 25;
-// With fewer passing than this part of those looked at, a plain beam is too narrow …
+// With fewer passing than this part of those looked at, a beam was too narrow.
 constexpr double kPassingEnough = 0.8;
-// … and a wider one too wide: the filter goes into the walk.
-constexpr double kPassingForWider = 0.3;
 constexpr std::size_t kRefineBatch = 4;
 constexpr std::uint32_t kFilterSample = 256;
-constexpr double kFilterCost = 0.2;  // of asking a filter, beside a distance
+// What the choice between a wider beam and a scan goes by; measured at 128 components.
+constexpr double kBeamStepNs = 150, kPoolMoveNs = 0.15, kFilterNs = 8, kRowNs = 60;
 
 }  // namespace
 
@@ -61,10 +61,11 @@ std::vector<Neighbour> Graph::Impl::search_codes(const CodeSet& codes, Entry ent
                                                  Scratch& scratch) const {
   static Counter& unfit =
       metrics::counter("vexfs_graph_unfit_queries_total", "Queries outside the range of the codes");
-  static Counter& filtered =
-      metrics::counter("vexfs_graph_filtered_walks_total", "Searches with the filter in the walk");
-  static Counter& exact = metrics::counter("vexfs_graph_exact_scans_total",
-                                           "Searches whose filter passes so few that all are read");
+  static Counter& widened = metrics::counter("vexfs_graph_widened_beams_total",
+                                             "Beams repeated wider because a filter refused many");
+  static Counter& scanned =
+      metrics::counter("vexfs_graph_exact_scans_total",
+                       "Searches whose filter passes so few that a scan is cheaper");
   const Quantiser& quantiser = codes.quantiser();
   if (scratch.code.size() < quantiser.code_bytes())
     scratch.code = Buffer::take(quantiser.code_bytes());
@@ -81,18 +82,18 @@ std::vector<Neighbour> Graph::Impl::search_codes(const CodeSet& codes, Entry ent
   for (std::uint32_t width = ef;;) {
     beam(graph, code.data(), from, 0, width, scratch.beam, scratch.near);
     Refined refined = refine(query, question, quantiser, k, accept, scratch);
-    const double passing = 1 - static_cast<double>(refined.refused) / refined.looked_at;
-    if (passing >= kPassingEnough || width > ef) return std::move(refined.nearest);
-    if (passing < kPassingForWider) break;
-    width = static_cast<std::uint32_t>(ef / passing) + 1;
+    const double passing = (refined.looked_at - refined.refused + 1.0) / (refined.looked_at + 1.0);
+    const auto wanted = static_cast<std::uint32_t>(std::min(ef / passing, 4e9));
+    if (passing >= kPassingEnough || (width > ef && wanted <= 2 * width))
+      if (refined.nearest.size() == k || width >= live()) return std::move(refined.nearest);
+    const std::uint32_t next = std::max(wanted, 2 * width);
+    if (next >= graph.slots_end || is_scan_cheaper(accept, next)) break;
+    widened.add();
+    width = next;
   }
-  if (const double passing = passing_anywhere(accept); is_exact_cheaper(passing, ef)) {
-    exact.add();
-    return exact_search(rows_, options_.metric, query, k,
-                        [&](Slot slot) { return nodes_.is_live(slot) && accept(slot); });
-  }
-  filtered.add();
-  return search_rows(entry, query, k, ef, accept, scratch);
+  scanned.add();
+  return exact_search(rows_, options_.metric, query, k,
+                      [&](Slot slot) { return nodes_.is_live(slot) && accept(slot); });
 }
 
 // Part of the slots that a filter takes, by a sample spread over all of them.
@@ -108,12 +109,12 @@ double Graph::Impl::passing_anywhere(Accept accept) const {
   return (passing + 1.0) / count;
 }
 
-// A walk looks at all neighbours of about ef / passing nodes, most of them twice removed; the
-// scan asks the filter for every slot, which is cheap, and measures those that pass.
-bool Graph::Impl::is_exact_cheaper(double passing, std::uint32_t ef) const {
-  const double walked = ef / passing * nodes_.m();
-  const double scanned = nodes_.slots_end() * (kFilterCost + passing);
-  return scanned < walked;
+// A beam's cost grows with its width, and once more with moving the entries of its pool; the
+// scan asks the filter for every slot and measures the rows that pass.
+bool Graph::Impl::is_scan_cheaper(Accept accept, std::uint32_t width) const {
+  const double beam_ns = width * (kBeamStepNs + kPoolMoveNs * width);
+  const double scan_ns = nodes_.slots_end() * (kFilterNs + kRowNs * passing_anywhere(accept));
+  return scan_ns < beam_ns;
 }
 
 Graph::Impl::Refined Graph::Impl::refine(std::span<const float> query,
