@@ -26,6 +26,10 @@ std::vector<Neighbour> Graph::search(std::span<const float> query, std::uint32_t
                                      std::uint32_t ef, Accept accept, SearchStats* stats) const {
   return impl_->search(query, k, ef, accept, stats);
 }
+double Graph::sample_recall(std::uint32_t questions, std::uint32_t k, std::uint32_t ef,
+                            std::uint64_t seed) const {
+  return impl_->sample_recall(questions, k, ef, seed);
+}
 Result<> Graph::save(WritePiece write) const {
   return impl_->save(write);
 }

@@ -58,6 +58,12 @@ class Graph {
   std::vector<Neighbour> search(std::span<const float> query, std::uint32_t k, std::uint32_t ef,
                                 Accept accept, SearchStats* stats = nullptr) const;
 
+  // Recall by its own rows: the part of the true `k` nearest that search() finds, over
+  // `questions` live rows that `seed` picks, each asked for its neighbours. Costs `questions`
+  // exact scans; for the background. 1 while fewer than two rows are live.
+  double sample_recall(std::uint32_t questions, std::uint32_t k, std::uint32_t ef,
+                       std::uint64_t seed) const;
+
   // The whole graph as checksummed pieces of at most 256 K slots, each passed to `write` in
   // order; inserts and erases wait meanwhile, searches do not. Piece 0 holds the parameters.
   using WritePiece = FunctionRef<Result<>(std::uint32_t piece, Bytes bytes)>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Graph::Impl: the state behind a Graph. One file a verb: insert.cc, erase.cc, search.cc,
-// train.cc, save.cc, load.cc.
+// recall.cc, train.cc, save.cc, load.cc.
 #pragma once
 #include <atomic>
 #include <vector>
@@ -24,6 +24,8 @@ class Graph::Impl {
   std::uint32_t live() const { return live_.load(std::memory_order_relaxed); }
   std::vector<Neighbour> search(std::span<const float> query, std::uint32_t k, std::uint32_t ef,
                                 Accept accept, SearchStats* stats) const;
+  double sample_recall(std::uint32_t questions, std::uint32_t k, std::uint32_t ef,
+                       std::uint64_t seed) const;
   Result<> save(WritePiece write) const EXCLUDES(gate_);
   Result<> load(ReadPiece read) EXCLUDES(gate_);
 

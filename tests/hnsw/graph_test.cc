@@ -173,6 +173,22 @@ TEST_CASE("a filter gets its k, however few pass") {
   CHECK(graph.search(data.draw(Metric::l2), 8, 60, [](Slot) { return false; }).empty());
 }
 
+TEST_CASE("a graph samples its own recall") {
+  CAPTURE(kSeed);
+  Mixture data(24, 40, kSeed);
+  Rows rows(24);
+  Graph graph(rows, {.metric = Metric::l2});
+  CHECK(graph.sample_recall(20, 10, 100, 1) == 1);
+  insert_new(graph, rows, data, Metric::l2, 1);
+  CHECK(graph.sample_recall(20, 10, 100, 1) == 1);
+  insert_new(graph, rows, data, Metric::l2, 2000);
+  for (Slot slot = 0; slot < 1000; ++slot) graph.erase(slot);
+  CHECK(graph.sample_recall(50, 10, 100, 1) >= 0.95);
+  CHECK(graph.sample_recall(50, 10, 100, 2) <= 1);
+  for (Slot slot = 1000; slot < 2001; ++slot) graph.erase(slot);
+  CHECK(graph.sample_recall(50, 10, 100, 1) == 1);
+}
+
 TEST_CASE("a query far outside the rows is still answered right") {
   CAPTURE(kSeed);
   Mixture data(24, 40, kSeed);
