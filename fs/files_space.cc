@@ -65,7 +65,10 @@ Result<> Files::fallocate(const Caller& caller, NodeId id, std::uint64_t, int mo
     if (!node->inode.is_regular()) return fail(ENODEV, "files: fallocate of no regular file");
     if (node->removed) return fail(ENOENT, "files: fallocate of a removed file");
     const std::uint64_t end = offset + length, size = node->inode.size;
-    if (offset < size) VEXFS_CHECK(zero_range(*state_, *node, offset, std::min(end, size)));
+    // What reaches the end takes the whole last block.
+    const std::uint64_t last =
+        end < size ? end : (size + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
+    if (offset < size) VEXFS_CHECK(zero_range(*state_, *node, offset, last));
     if (what == FALLOC_FL_ZERO_RANGE && !keep_size && end > size) {
       Change change(state_->volume);
       Resize resize(*state_, *node, change);

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "fs/files.h"
-#include "tests/support/model_volume.h"
+#include "tests/fs/cold_volume.h"
 
 namespace vexfs {
 
@@ -118,7 +118,7 @@ struct FilesFixture {
   }
 
   Caller caller;
-  ModelVolume volume;
+  ColdVolume volume;
   ContentIndex null_index;
   ContentIndex* index = &null_index;
   FilesOptions options{.commit_seconds = 3600};

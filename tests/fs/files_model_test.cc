@@ -35,6 +35,7 @@ using NodePtr = std::shared_ptr<ModelNode>;
 class Exerciser {
  public:
   explicit Exerciser(std::uint64_t seed) : rng_(seed) {
+    fs_.volume.missing_percent = seed % 2 == 0 ? 30 : 0;
     fs_.options.dirty_bytes_max = 2 << 20;  // so that writers meet the limit
     root_->id = kRootNode;
     root_->directory = true;

@@ -12,7 +12,7 @@
 
 namespace vexfs {
 
-class ModelVolume final : public Volume {
+class ModelVolume : public Volume {
  public:
   explicit ModelVolume(std::uint64_t blocks = 1 << 20) : blocks_(blocks) {}
 

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// ColdVolume: a model volume on which every page is missing now and then, so that Wait::never
+// hears EAGAIN at every place; and whose blocks can rot. Threads: one.
+#pragma once
+#include <random>
+
+#include "tests/support/model_volume.h"
+
+namespace vexfs {
+
+class ColdVolume final : public ModelVolume {
+ public:
+  explicit ColdVolume(std::uint64_t blocks = 1 << 20) : ModelVolume(blocks) {}
+
+  unsigned missing_percent = 0;
+  bool rotten = false;  // blocks read differ from what was written
+
+  Result<> get(Tree tree, Bytes key, std::string& value, Wait wait) override {
+    VEXFS_CHECK(maybe_missing(wait));
+    return ModelVolume::get(tree, key, value, wait);
+  }
+  Result<> scan(Tree tree, Bytes from, Bytes to, Visit visit, Wait wait) override {
+    VEXFS_CHECK(maybe_missing(wait));
+    return ModelVolume::scan(tree, from, to, visit, wait);
+  }
+  using Volume::commit;
+  Result<Lsn> commit(Transaction& transaction, CommitOptions options) override {
+    VEXFS_CHECK(maybe_missing(options.wait));
+    return ModelVolume::commit(transaction, options);
+  }
+  Result<> read_blocks(BlockNo first, MutableBytes into, Wait wait) override {
+    VEXFS_CHECK(maybe_missing(wait));
+    VEXFS_CHECK(ModelVolume::read_blocks(first, into, wait));
+    if (rotten) into.back() ^= std::byte{1};
+    return {};
+  }
+
+ private:
+  Result<> maybe_missing(Wait wait) {
+    if (wait == Wait::never && rng_() % 100 < missing_percent)
+      return fail(EAGAIN, "cold: not in memory");
+    return {};
+  }
+  std::mt19937_64 rng_{7};
+};
+
+}  // namespace vexfs
