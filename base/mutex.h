@@ -2,9 +2,10 @@
 // Mutexes under names that clang's thread-safety analysis can check, with ranks that a
 // checking build checks: a thread takes locks in rising rank only.
 #pragma once
+#include <pthread.h>
+
 #include <condition_variable>
 #include <mutex>
-#include <shared_mutex>
 
 #include "base/assert.h"
 
@@ -60,8 +61,8 @@ class VEXFS_TSA(capability("mutex")) Mutex {
     impl_.lock();
   }
   void unlock() VEXFS_TSA(release_capability()) {
-    impl_.unlock();
     lock_order::released(rank_);
+    impl_.unlock();  // last: whoever waits may end this mutex
   }
   bool try_lock() VEXFS_TSA(try_acquire_capability(true)) {
     if (!impl_.try_lock()) return false;
@@ -75,38 +76,46 @@ class VEXFS_TSA(capability("mutex")) Mutex {
   const Rank rank_;
 };
 
+// Whom a SharedMutex lets in first. With `writers` a stream of readers cannot keep a writer out,
+// and a thread must not take the lock for reading twice: a writer between would wait for ever.
+enum class Prefer : bool { readers, writers };
+
 class VEXFS_TSA(capability("mutex")) SharedMutex {
  public:
-  explicit SharedMutex(Rank rank = Rank::leaf) : rank_(rank) {}
+  explicit SharedMutex(Rank rank = Rank::leaf, Prefer prefer = Prefer::readers);
+  ~SharedMutex() { pthread_rwlock_destroy(&impl_); }
+  SharedMutex(const SharedMutex&) = delete;
+  SharedMutex& operator=(const SharedMutex&) = delete;
   void lock() VEXFS_TSA(acquire_capability()) {
     lock_order::acquired(rank_);
-    impl_.lock();
+    check(pthread_rwlock_wrlock(&impl_));
   }
   void unlock() VEXFS_TSA(release_capability()) {
-    impl_.unlock();
     lock_order::released(rank_);
+    check(pthread_rwlock_unlock(&impl_));
   }
   bool try_lock() VEXFS_TSA(try_acquire_capability(true)) {
-    if (!impl_.try_lock()) return false;
+    if (pthread_rwlock_trywrlock(&impl_) != 0) return false;
     lock_order::acquired(rank_);
     return true;
   }
   void lock_shared() VEXFS_TSA(acquire_shared_capability()) {
     lock_order::acquired(rank_);
-    impl_.lock_shared();
+    check(pthread_rwlock_rdlock(&impl_));
   }
   bool try_lock_shared() VEXFS_TSA(try_acquire_shared_capability(true)) {
-    if (!impl_.try_lock_shared()) return false;
+    if (pthread_rwlock_tryrdlock(&impl_) != 0) return false;
     lock_order::acquired(rank_);
     return true;
   }
   void unlock_shared() VEXFS_TSA(release_shared_capability()) {
-    impl_.unlock_shared();
     lock_order::released(rank_);
+    check(pthread_rwlock_unlock(&impl_));
   }
 
  private:
-  std::shared_mutex impl_;
+  static void check(int result) { VEXFS_ASSERT(result == 0); }
+  pthread_rwlock_t impl_;
   const Rank rank_;
 };
 
