@@ -115,7 +115,7 @@ class BTree {
   const Tree tree_;
   PageCache& cache_;
   SpaceMap& space_;
-  SharedMutex latch_{Rank::tree};
+  SharedMutex latch_{Rank::tree, Prefer::writers};
   TreeRoot root_ GUARDED_BY(latch_);
   std::uint64_t generation_ GUARDED_BY(latch_) = 0;
   std::vector<PageRef> dirty_ GUARDED_BY(latch_);
