@@ -37,7 +37,7 @@ struct FilesState {
   const std::uint64_t name_seed;
 
   ContentClock clock;
-  NodeTable nodes;
+  LiveNodes nodes;
   // Held from the check that a move of a directory makes no loop until it is committed.
   Mutex directory_moves{Rank::directory};
   WriteBack write_back;  // after `nodes`: its jobs end first

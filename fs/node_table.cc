@@ -25,14 +25,14 @@ NodeRef NodeRef::again() const {
   return NodeRef(table_, node_);
 }
 
-NodeTable::~NodeTable() {
+LiveNodes::~LiveNodes() {
   for (Shard& one : shards_) {
     Lock lock(one.mutex);
     live_inodes().add(-static_cast<std::int64_t>(one.slots.size()));
   }
 }
 
-NodeRef NodeTable::pin(Ino ino) {
+NodeRef LiveNodes::pin(Ino ino) {
   Shard& home = shard(ino);
   Lock lock(home.mutex);
   Slot& slot = home.slots[static_cast<std::uint64_t>(ino)];
@@ -44,7 +44,7 @@ NodeRef NodeTable::pin(Ino ino) {
   return NodeRef(this, slot.node.get());
 }
 
-NodeRef NodeTable::find(Ino ino) {
+NodeRef LiveNodes::find(Ino ino) {
   Shard& home = shard(ino);
   Lock lock(home.mutex);
   const auto it = home.slots.find(static_cast<std::uint64_t>(ino));
@@ -53,19 +53,19 @@ NodeRef NodeTable::find(Ino ino) {
   return NodeRef(this, it->second.node.get());
 }
 
-void NodeTable::repin(Node& node) {
+void LiveNodes::repin(Node& node) {
   Shard& home = shard(node.ino);
   Lock lock(home.mutex);
   ++home.slots.at(static_cast<std::uint64_t>(node.ino)).pins;
 }
 
-void NodeTable::count_lookup(Node& node) {
+void LiveNodes::count_lookup(Node& node) {
   Shard& home = shard(node.ino);
   Lock lock(home.mutex);
   ++home.slots.at(static_cast<std::uint64_t>(node.ino)).lookups;
 }
 
-void NodeTable::forget(Ino ino, std::uint64_t lookups) {
+void LiveNodes::forget(Ino ino, std::uint64_t lookups) {
   std::unique_ptr<Node> gone;  // ends after the lock
   Shard& home = shard(ino);
   Lock lock(home.mutex);
@@ -79,7 +79,7 @@ void NodeTable::forget(Ino ino, std::uint64_t lookups) {
   live_inodes().add(-1);
 }
 
-void NodeTable::unpin(Node& node) {
+void LiveNodes::unpin(Node& node) {
   std::unique_ptr<Node> gone;
   Shard& home = shard(node.ino);
   Lock lock(home.mutex);

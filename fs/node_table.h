@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// NodeTable: the live inodes, by number.
+// LiveNodes: the live inodes, by number.
 //
 // A node is in memory while something refers to it: lookups of the kernel, or a NodeRef (calls in
 // progress, opens, the list of dirty files). Then it goes; the table is as large as that, never
@@ -16,7 +16,7 @@
 
 namespace vexfs {
 
-class NodeTable;
+class LiveNodes;
 
 // NodeRef: keeps a node in memory.
 class NodeRef {
@@ -37,16 +37,16 @@ class NodeRef {
   NodeRef again() const;  // a second reference to the same node
 
  private:
-  friend class NodeTable;
-  NodeRef(NodeTable* table, Node* node) : table_(table), node_(node) {}
-  NodeTable* table_ = nullptr;
+  friend class LiveNodes;
+  NodeRef(LiveNodes* table, Node* node) : table_(table), node_(node) {}
+  LiveNodes* table_ = nullptr;
   Node* node_ = nullptr;
 };
 
-class NodeTable {
+class LiveNodes {
  public:
-  NodeTable() = default;
-  ~NodeTable();
+  LiveNodes() = default;
+  ~LiveNodes();
   // The node of this number, loaded or not yet.
   NodeRef pin(Ino ino);
   // The same when it is in memory, else nothing.
