@@ -7,8 +7,7 @@ SharedMutex::SharedMutex(Rank rank, Prefer prefer) : rank_(rank) {
   pthread_rwlockattr_t attributes;
   check(pthread_rwlockattr_init(&attributes));
   if (prefer == Prefer::writers)
-    check(pthread_rwlockattr_setkind_np(&attributes,
-                                        PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP));
+    check(pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP));
   check(pthread_rwlock_init(&impl_, &attributes));
   check(pthread_rwlockattr_destroy(&attributes));
 }
