@@ -17,7 +17,7 @@ Result<> CodeSet::reserve(Slot slot) {
     if (grows) mappings_[number].use_huge_pages();
     return {};
   }
-  const std::size_t bytes = std::size_t{kSegmentSlots} * quantiser_.code_bytes();
+  const std::size_t bytes = std::size_t{kSegmentSlots} * quantiser_.cell_bytes();
   VEXFS_TRY(mappings_[number], Mapping::make(bytes));
   if (number > 0) mappings_[number].use_huge_pages();
   segments_[number].store(mappings_[number].data(), std::memory_order_release);
@@ -25,7 +25,7 @@ Result<> CodeSet::reserve(Slot slot) {
 }
 
 std::span<std::uint8_t> CodeSet::code(Slot slot) const {
-  return {reinterpret_cast<std::uint8_t*>(column().at(slot)), quantiser_.code_bytes()};
+  return {reinterpret_cast<std::uint8_t*>(column().at(slot)), quantiser_.cell_bytes()};
 }
 
 Quantiser::Fit CodeSet::encode(Slot slot, std::span<const float> row) {
@@ -42,7 +42,7 @@ CodeSet::Drift CodeSet::drift() const {
   const auto count = static_cast<double>(rows);
   const auto clipped = static_cast<double>(clipped_.load(std::memory_order_relaxed));
   return {.rows = rows,
-          .clipped = clipped / count / quantiser_.code_bytes(),
+          .clipped = clipped / count / quantiser_.cell_bytes(),
           .spread = static_cast<double>(spread_.load(std::memory_order_relaxed)) / count};
 }
 

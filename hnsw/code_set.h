@@ -28,7 +28,7 @@ class CodeSet {
   Quantiser::Fit encode(Slot slot, std::span<const float> row);
   std::span<std::uint8_t> code(Slot slot) const;
   Column column() const {
-    return {.segments = segments_.get(), .first = 0, .stride = quantiser_.code_bytes()};
+    return {.segments = segments_.get(), .first = 0, .stride = quantiser_.cell_bytes()};
   }
 
   // How the rows that come fit, beside those that it was trained on.

@@ -48,9 +48,11 @@ class Graph::Impl {
   void raise_entry(Slot slot, unsigned level);
 
   // train.cc
-  bool is_training_due() const EXCLUDES(codes_mutex_);
+  // `next` is about to be inserted.
+  bool is_training_due(Slot next) const EXCLUDES(codes_mutex_);
   bool has_drifted(const CodeSet& codes) const;
-  Result<> train() EXCLUDES(gate_);
+  float norm_of(Slot slot) const;
+  Result<> train(Slot next) EXCLUDES(gate_);
   Result<> encode_all(CodeSet& codes) const;
   CodedGraph coded(const CodeSet& codes) const;
   std::shared_ptr<CodeSet> codes() const EXCLUDES(codes_mutex_);
@@ -89,9 +91,9 @@ class Graph::Impl {
   mutable Mutex codes_mutex_;
   // The codes in force; null until the first insert. Replaced with gate_ held exclusively.
   std::shared_ptr<CodeSet> codes_ GUARDED_BY(codes_mutex_);
-  // The ones before. Searches that began with them may meet nodes that join now, so while they
-  // live new nodes are encoded there, too. Written with gate_ held exclusively, read with it.
-  std::weak_ptr<CodeSet> codes_before_;
+  // Those before. Searches that began with them may meet nodes that join now, so while they live
+  // new nodes are encoded there, too. Written with gate_ held exclusively, read with it.
+  std::vector<std::weak_ptr<CodeSet>> codes_before_;
   std::atomic<std::uint32_t> trained_at_{0};  // live nodes when the codes were trained
   mutable ScratchPool scratch_;
   std::atomic<Entry> entry_{Entry{}};  // release when it changes, so its lists are seen

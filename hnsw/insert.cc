@@ -23,19 +23,22 @@ Result<> Graph::Impl::insert(Slot slot) {
   Timed timed(took);
   FlushDenormals flush;
   VEXFS_ASSERT(slot < rows_.size());
-  if (is_training_due()) VEXFS_CHECK(train());
+  if (is_training_due(slot)) VEXFS_CHECK(train(slot));
   return link(slot);
 }
 
 Result<> Graph::Impl::link(Slot slot) {
   ReadLock gate(gate_);
-  const std::shared_ptr<CodeSet> codes = this->codes(), before = codes_before_.lock();
+  const std::shared_ptr<CodeSet> codes = this->codes();
   const unsigned level = level_of(slot, options_.seed, options_.m);
   VEXFS_CHECK(codes->reserve(slot));
-  if (before != nullptr) VEXFS_CHECK(before->reserve(slot));
-  VEXFS_CHECK(nodes_.add(slot, level));
+  for (const std::weak_ptr<CodeSet>& weak : codes_before_)
+    if (const std::shared_ptr<CodeSet> before = weak.lock()) {
+      VEXFS_CHECK(before->reserve(slot));
+      before->encode(slot, {rows_.row(slot), rows_.dimension()});
+    }
   codes->encode(slot, {rows_.row(slot), rows_.dimension()});
-  if (before != nullptr) before->encode(slot, {rows_.row(slot), rows_.dimension()});
+  VEXFS_CHECK(nodes_.add(slot, level));
   edits_.fetch_add(1, std::memory_order_relaxed);
   live_.fetch_add(1, std::memory_order_relaxed);
   if (insert_first(slot, level)) return {};

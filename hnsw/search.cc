@@ -67,10 +67,10 @@ std::vector<Neighbour> Graph::Impl::search_codes(const CodeSet& codes, Entry ent
       metrics::counter("vexfs_graph_exact_scans_total",
                        "Searches whose filter passes so few that a scan is cheaper");
   const Quantiser& quantiser = codes.quantiser();
-  if (scratch.code.size() < quantiser.code_bytes())
-    scratch.code = Buffer::take(quantiser.code_bytes());
+  if (scratch.code.size() < quantiser.cell_bytes())
+    scratch.code = Buffer::take(quantiser.cell_bytes());
   const std::span code(reinterpret_cast<std::uint8_t*>(scratch.code.data()),
-                       quantiser.code_bytes());
+                       quantiser.cell_bytes());
   const Quantiser::Question question = quantiser.encode_question(query, code);
   if (question.fit.clipped * kClippedOneIn > quantiser.code_bytes()) {
     unfit.add();

@@ -5,11 +5,12 @@
 // again at 16, 64, 256, … nodes until the sample is as large as it gets, and later when the rows
 // that come fit badly: many components beyond the range, or a spread unlike the one it knew.
 #include <algorithm>
-#include <thread>
+#include <cmath>
 
 #include "base/log.h"
 #include "base/metrics.h"
 #include "hnsw/graph_impl.h"
+#include "vector/distance.h"
 
 namespace vexfs {
 
@@ -33,6 +34,7 @@ Graph::Impl::Impl(const Rows& rows, GraphOptions options)
 CodedGraph Graph::Impl::coded(const CodeSet& codes) const {
   return {.codes = codes.column(),
           .code_bytes = codes.quantiser().code_bytes(),
+          .has_extra = codes.quantiser().has_extra(),
           .lists = nodes_.lists0(),
           .links_max = nodes_.links_max(0),
           .upper_lists = nodes_.upper_lists(),
@@ -45,21 +47,21 @@ std::shared_ptr<CodeSet> Graph::Impl::codes() const {
   return codes_;
 }
 
-// Only the codes just before may still be in use by a search, so link() has one more to fill.
 void Graph::Impl::set_codes(std::shared_ptr<CodeSet> codes) {
-  while (!codes_before_.expired()) std::this_thread::yield();
+  std::erase_if(codes_before_, [](const auto& before) { return before.expired(); });
   Lock lock(codes_mutex_);
-  codes_before_ = codes_;
+  if (codes_ != nullptr) codes_before_.push_back(codes_);
   codes_ = std::move(codes);
 }
 
-bool Graph::Impl::is_training_due() const {
+bool Graph::Impl::is_training_due(Slot next) const {
   const std::uint32_t nodes = live(), trained_at = trained_at_.load(std::memory_order_relaxed);
   if (trained_at == 0) return true;
   if (nodes >= kFirstRetraining && trained_at < kGrowth * kSampleRowsMax &&
       nodes >= kGrowth * std::max(trained_at, kFirstRetraining / kGrowth))
     return true;
-  return has_drifted(*codes());
+  const std::shared_ptr<const CodeSet> now = codes();
+  return !now->quantiser().takes({rows_.row(next), rows_.dimension()}) || has_drifted(*now);
 }
 
 bool Graph::Impl::has_drifted(const CodeSet& codes) const {
@@ -69,24 +71,34 @@ bool Graph::Impl::has_drifted(const CodeSet& codes) const {
          drift.spread < codes.spread_trained() / kSpreadRatioMost;
 }
 
+float Graph::Impl::norm_of(Slot slot) const {
+  const std::span row(rows_.row(slot), rows_.dimension());
+  return std::sqrt(std::max(-distance(Metric::ip, row, row), 0.0f));
+}
+
 // Inserts and erases wait meanwhile; searches go on with the codes they have.
-Result<> Graph::Impl::train() {
+Result<> Graph::Impl::train(Slot next) {
   static Histogram& took =
       metrics::histogram("vexfs_graph_train_seconds", "Quantisers trained, all rows encoded");
   WriteLock gate(gate_);
-  if (!is_training_due()) return {};  // another insert was first
+  if (!is_training_due(next)) return {};  // another insert was first
   const bool drifted = trained_at_.load() != 0 && has_drifted(*codes());
   Timed timed(took);
   std::vector<Slot> slots;
   for (Slot slot = 0; slot < nodes_.slots_end(); ++slot)
     if (nodes_.is_live(slot)) slots.push_back(slot);
-  if (slots.empty()) slots.push_back(rows_.size() - 1);
+  if (slots.empty()) slots.push_back(next);
   const std::size_t count = std::min<std::size_t>(slots.size(), kSampleRowsMax);
   std::vector<const float*> sample;
   for (std::size_t i = 0; i < count; ++i)
     sample.push_back(rows_.row(slots[i * slots.size() / count]));
-  auto trained =
-      std::make_shared<CodeSet>(Quantiser::train(options_.metric, rows_.dimension(), sample));
+  float longest = 0;
+  if (options_.metric == Metric::ip) {
+    longest = norm_of(next);
+    for (Slot slot : slots) longest = std::max(longest, norm_of(slot));
+  }
+  auto trained = std::make_shared<CodeSet>(
+      Quantiser::train(options_.metric, rows_.dimension(), sample, longest));
   VEXFS_CHECK(encode_all(*trained));
   trained_at_.store(std::max(1u, live()), std::memory_order_relaxed);
   set_codes(std::move(trained));

@@ -46,11 +46,37 @@ HWY_INLINE void prefetch(const void* from, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; i += kLineBytes) hwy::Prefetch(at + i);
 }
 
-HWY_INLINE void measure(const std::uint8_t* code, const std::uint8_t* const* rows,
-                        std::size_t count, std::size_t bytes, std::uint32_t* out) {
+HWY_INLINE std::uint32_t extra_distance(const std::uint8_t* a, const std::uint8_t* b,
+                                        std::size_t code_bytes) {
+  constexpr float kMost = 2e9f;  // leaves room for the code's part
+  float x, y;
+  std::memcpy(&x, a + code_bytes, sizeof x);
+  std::memcpy(&y, b + code_bytes, sizeof y);
+  return static_cast<std::uint32_t>(HWY_MIN((x - y) * (x - y), kMost));
+}
+
+HWY_INLINE std::uint32_t one_distance(const CodedGraph& graph, const std::uint8_t* a,
+                                      const std::uint8_t* b) {
+  const std::uint32_t distance = code_distance(a, b, graph.code_bytes);
+  return graph.has_extra ? distance + extra_distance(a, b, graph.code_bytes) : distance;
+}
+
+HWY_INLINE void four_distances(const CodedGraph& graph, const std::uint8_t* code,
+                               const std::uint8_t* const* rows, std::uint32_t* out) {
+  four_code_distances(code, rows, graph.code_bytes, out);
+  if (!graph.has_extra) return;
+  for (std::size_t i = 0; i < 4; ++i) out[i] += extra_distance(code, rows[i], graph.code_bytes);
+}
+
+HWY_INLINE void prefetch_cell(const CodedGraph& graph, const std::uint8_t* cell) {
+  prefetch(cell, graph.code_bytes + graph.has_extra);
+}
+
+HWY_INLINE void measure(const CodedGraph& graph, const std::uint8_t* code,
+                        const std::uint8_t* const* rows, std::size_t count, std::uint32_t* out) {
   std::size_t i = 0;
-  for (; i + 4 <= count; i += 4) four_code_distances(code, rows + i, bytes, out + i);
-  for (; i < count; ++i) out[i] = code_distance(code, rows[i], bytes);
+  for (; i + 4 <= count; i += 4) four_distances(graph, code, rows + i, out + i);
+  for (; i < count; ++i) out[i] = one_distance(graph, code, rows[i]);
 }
 
 void Distances(const CodedGraph& graph, const std::uint8_t* code, const Link* links,
@@ -60,14 +86,18 @@ void Distances(const CodedGraph& graph, const std::uint8_t* code, const Link* li
     const std::size_t batch = HWY_MIN(count - begin, std::size_t{kLinksMax});
     for (std::size_t i = 0; i < batch; ++i) {
       rows[i] = code_at(graph, slot_of(links[begin + i]));
-      prefetch(rows[i], graph.code_bytes);
+      prefetch_cell(graph, rows[i]);
     }
-    measure(code, rows, batch, graph.code_bytes, out + begin);
+    measure(graph, code, rows, batch, out + begin);
   }
 }
 
 std::uint32_t Distance(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes) {
   return code_distance(a, b, bytes);
+}
+
+std::uint32_t CellDistance(const CodedGraph& graph, const std::uint8_t* a, const std::uint8_t* b) {
+  return one_distance(graph, a, b);
 }
 
 Slot Descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsigned top,
@@ -76,7 +106,7 @@ Slot Descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsig
   Slot* const slots = scratch.slots.data();
   std::uint32_t* const out = scratch.out.data();
   Slot nearest = from;
-  std::uint32_t distance = code_distance(code, code_at(graph, from), graph.code_bytes);
+  std::uint32_t distance = one_distance(graph, code, code_at(graph, from));
   for (unsigned level = top; level >= bottom; --level) {
     for (bool moved = true; moved;) {
       moved = false;
@@ -89,9 +119,9 @@ Slot Descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsig
         if (slot >= graph.slots_end) continue;  // joined after this search began
         slots[count] = slot;
         rows[count] = code_at(graph, slot);
-        prefetch(rows[count++], graph.code_bytes);
+        prefetch_cell(graph, rows[count++]);
       }
-      measure(code, rows, count, graph.code_bytes, out);
+      measure(graph, code, rows, count, out);
       scratch.distances += count;
       ++scratch.hops;
       for (std::size_t i = 0; i < count; ++i)
@@ -151,7 +181,7 @@ HWY_INLINE std::size_t gather(const CodedGraph& graph, const Link* list, std::ui
   }
   for (std::size_t i = 0; i < count; ++i) {
     rows[i] = code_at(graph, slots[i]);
-    prefetch(rows[i], graph.code_bytes);
+    prefetch_cell(graph, rows[i]);
   }
   return count;
 }
@@ -169,7 +199,7 @@ std::uint32_t Beam(const CodedGraph& shared, const std::uint8_t* code, Slot from
   std::uint32_t* const out = scratch.out.data();
   Pool pool{.entries = scratch.pool.data(), .size = 0, .capacity = ef};
   tags[from] = walk;
-  pool.insert(entry_of(code_distance(code, code_at(graph, from), graph.code_bytes), from));
+  pool.insert(entry_of(one_distance(graph, code, code_at(graph, from)), from));
   std::uint64_t distance_count = 1, hops = 0;
   std::uint32_t current = 0;
   while (current < pool.size) {
@@ -182,7 +212,7 @@ std::uint32_t Beam(const CodedGraph& shared, const std::uint8_t* code, Slot from
     // Most likely the next hop: its list comes while the distances are computed.
     if (current < pool.size)
       prefetch(list_at(graph, slot_in(pool.entries[current]), level), list_bytes);
-    measure(code, rows, count, graph.code_bytes, out);
+    measure(graph, code, rows, count, out);
     distance_count += count;
     for (std::size_t i = 0; i < count; ++i) {
       if (!pool.takes(out[i])) continue;
@@ -203,12 +233,12 @@ HWY_INLINE bool is_dominated(const CodedGraph& graph, CodeNeighbour candidate,
   std::size_t i = 0;
   for (; i + 4 <= count; i += 4) {
     std::uint32_t out[4];
-    four_code_distances(code, kept + i, graph.code_bytes, out);
+    four_distances(graph, code, kept + i, out);
     if (HWY_MIN(HWY_MIN(out[0], out[1]), HWY_MIN(out[2], out[3])) <= candidate.distance)
       return true;
   }
   for (; i < count; ++i)
-    if (code_distance(code, kept[i], graph.code_bytes) <= candidate.distance) return true;
+    if (one_distance(graph, code, kept[i]) <= candidate.distance) return true;
   return false;
 }
 
@@ -244,6 +274,7 @@ namespace vexfs {
 
 HWY_EXPORT(Distance);
 HWY_EXPORT(Distances);
+HWY_EXPORT(CellDistance);
 HWY_EXPORT(Descend);
 HWY_EXPORT(Beam);
 HWY_EXPORT(Choose);
@@ -257,6 +288,10 @@ void code_distances(const CodedGraph& graph, const std::uint8_t* code, std::span
                     std::span<std::uint32_t> out) {
   VEXFS_ASSERT(links.size() == out.size());
   HWY_DYNAMIC_DISPATCH(Distances)(graph, code, links.data(), links.size(), out.data());
+}
+
+std::uint32_t cell_distance(const CodedGraph& graph, const std::uint8_t* a, const std::uint8_t* b) {
+  return HWY_DYNAMIC_DISPATCH(CellDistance)(graph, a, b);
 }
 
 Slot descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsigned top,

@@ -28,7 +28,10 @@ struct CodeNeighbour {
 struct CodedGraph {
   Column codes;
   std::uint32_t code_bytes = 0;  // multiple of 64; cells are 64-byte aligned
-  Column lists;                  // cells of links_max links: level 0
+  // After each code, also that of a query, stands a float more, in steps; the square of its
+  // difference counts like that of any other component.
+  bool has_extra = false;
+  Column lists;  // cells of links_max links: level 0
   std::uint32_t links_max = 0;
   Column upper_lists;  // cells are Link*: levels 1, 2, … of upper_links_max links each
   std::uint32_t upper_links_max = 0;
@@ -52,6 +55,8 @@ std::uint32_t code_distance(std::span<const std::uint8_t> a, std::span<const std
 // out[i]: from `code` to the code of links[i].
 void code_distances(const CodedGraph& graph, const std::uint8_t* code, std::span<const Link> links,
                     std::span<std::uint32_t> out);
+// Of two cells, as the functions below compute it.
+std::uint32_t cell_distance(const CodedGraph& graph, const std::uint8_t* a, const std::uint8_t* b);
 
 // The nearest node that greedy steps reach from `from` on levels `top` down to `bottom` >= 1.
 Slot descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsigned top,

@@ -19,9 +19,10 @@ namespace {
 constexpr float kMiddle = 127.5f;
 constexpr float kRangeSigmas = 3.5f;
 constexpr double kInRange = 0.999;        // part of all components that the range must hold
-constexpr float kNormReserve = 1.05f;     // of ip: rows that come may be a little longer
+constexpr float kNormMost = 1e18f;        // float32 distances end there, too
+constexpr float kNormReserve = 1.1f;      // of ip: rows that come may be a little longer
 constexpr float kLimitDeviations = 2.0f;  // of the code distance's error
-constexpr std::uint32_t kInputsForLimitMin = 32;
+constexpr std::uint32_t kDimensionForLimitMin = 32;
 
 // SplitMix64 (Vigna): the rotation is the same everywhere, forever.
 class Random {
@@ -55,8 +56,7 @@ double squared_norm(std::span<const float> x) {
 Quantiser::Quantiser(Metric metric, std::uint32_t dimension)
     : metric_(metric),
       dimension_(dimension),
-      inputs_(metric == Metric::ip ? dimension + 1 : dimension),
-      padded_((inputs_ + kRotationBlock - 1) / kRotationBlock * kRotationBlock),
+      padded_((dimension + kRotationBlock - 1) / kRotationBlock * kRotationBlock),
       centre_(padded_, 0.0f) {
   make_rotation();
 }
@@ -74,22 +74,29 @@ void Quantiser::make_rotation() {
   }
 }
 
-void Quantiser::rotate(std::span<const float> x, float scale, float extra,
-                       std::span<float> rotated) const {
+bool Quantiser::takes(std::span<const float> row) const {
+  return metric_ != Metric::ip || norm_max_ >= kNormMost ||
+         squared_norm(row) <= double{norm_max_} * norm_max_;
+}
+
+void Quantiser::rotate(std::span<const float> x, float scale, std::span<float> rotated) const {
   const Buffer buffer = Buffer::take(padded_ * sizeof(float));
   const std::span<float> input = floats_of(buffer, padded_);
   for (std::size_t i = 0; i < x.size(); ++i) input[i] = scale * x[i];
   std::fill(input.begin() + static_cast<std::ptrdiff_t>(x.size()), input.end(), 0.0f);
-  if (metric_ == Metric::ip) input[dimension_] = extra;
   rotate_blocks(input, order_, signs_, rotated);
 }
 
-Quantiser::Fit Quantiser::quantise(std::span<const float> rotated,
-                                   std::span<std::uint8_t> code) const {
-  VEXFS_ASSERT(code.size() == padded_);
-  vexfs::quantise(rotated, centre_, 1 / step_, code);
+Quantiser::Fit Quantiser::encode(std::span<const float> x, float scale,
+                                 std::span<std::uint8_t> cell) const {
+  VEXFS_ASSERT(x.size() == dimension_ && cell.size() == cell_bytes());
+  const Buffer buffer = Buffer::take(padded_ * sizeof(float));
+  const std::span<float> rotated = floats_of(buffer, padded_);
+  rotate(x, scale, rotated);
+  const std::span<std::uint8_t> code = cell.first(padded_);
+  quantise(rotated, centre_, 1 / step_, code);
   Fit fit;
-  std::uint32_t squares = 0;  // of twice the distance to the middle: at most 255² × 4224
+  std::uint32_t squares = 0;  // of twice the distance to the middle: at most 255² × 4096
   for (std::uint8_t c : code) {
     fit.clipped += c == 0 || c == 255;
     const std::int32_t twice = 2 * std::int32_t{c} - 255;
@@ -100,22 +107,23 @@ Quantiser::Fit Quantiser::quantise(std::span<const float> rotated,
 }
 
 Quantiser Quantiser::train(Metric metric, std::uint32_t dimension,
-                           std::span<const float* const> rows) {
+                           std::span<const float* const> rows, float longest) {
   VEXFS_ASSERT(!rows.empty());
   Quantiser q(metric, dimension);
   const std::size_t n = q.padded_;
-  double longest = 0;
-  for (const float* row : rows) longest = std::max(longest, squared_norm({row, dimension}));
-  if (longest > 0) q.norm_max_ = kNormReserve * static_cast<float>(std::sqrt(longest));
+  for (const float* row : rows)
+    longest = std::max(longest, static_cast<float>(std::sqrt(squared_norm({row, dimension}))));
+  if (longest > 0) q.norm_max_ = kNormReserve * std::min(longest, kNormMost);
   std::vector<float> all(rows.size() * n);
   std::vector<double> sums(n, 0.0);
+  double norms = 0;
   for (std::size_t r = 0; r < rows.size(); ++r) {
     const std::span<float> rotated = std::span(all).subspan(r * n, n);
-    const std::span row(rows[r], dimension);
-    const double rest = double{q.norm_max_} * q.norm_max_ - squared_norm(row);
-    q.rotate(row, 1, static_cast<float>(std::sqrt(std::max(rest, 0.0))), rotated);
+    q.rotate({rows[r], dimension}, 1, rotated);
     for (std::size_t i = 0; i < n; ++i) sums[i] += rotated[i];
+    norms += std::sqrt(squared_norm({rows[r], dimension}));
   }
+  if (norms > 0) q.norm_usual_ = static_cast<float>(norms / static_cast<double>(rows.size()));
   // One row has no spread around itself: then the middle is the origin.
   if (rows.size() > 1)
     for (std::size_t i = 0; i < n; ++i)
@@ -135,43 +143,33 @@ Quantiser Quantiser::train(Metric metric, std::uint32_t dimension,
 }
 
 Quantiser::Fit Quantiser::encode_row(std::span<const float> row,
-                                     std::span<std::uint8_t> code) const {
-  VEXFS_ASSERT(row.size() == dimension_);
-  const Buffer buffer = Buffer::take(padded_ * sizeof(float));
-  const std::span<float> rotated = floats_of(buffer, padded_);
-  float extra = 0;
-  bool too_long = false;
-  if (metric_ == Metric::ip) {
+                                     std::span<std::uint8_t> cell) const {
+  if (has_extra()) {
     const double rest = double{norm_max_} * norm_max_ - squared_norm(row);
-    too_long = rest < 0;
-    extra = static_cast<float>(std::sqrt(std::max(rest, 0.0)));
+    const auto extra = static_cast<float>(std::sqrt(std::max(rest, 0.0)) / step_);
+    std::memcpy(&cell[padded_], &extra, sizeof extra);
   }
-  rotate(row, 1, extra, rotated);
-  Fit fit = quantise(rotated, code);
-  if (too_long) fit.clipped = padded_;  // its distances are all wrong: train again
-  return fit;
+  return encode(row, 1, cell);
 }
 
 Quantiser::Question Quantiser::encode_question(std::span<const float> query,
-                                               std::span<std::uint8_t> code) const {
-  VEXFS_ASSERT(query.size() == dimension_);
-  const Buffer buffer = Buffer::take(padded_ * sizeof(float));
-  const std::span<float> rotated = floats_of(buffer, padded_);
+                                               std::span<std::uint8_t> cell) const {
   Question question;
   const double steps = 1 / (double{step_} * step_);
-  float scale = 1;
-  if (metric_ == Metric::ip) {
-    // The order of inner products does not depend on the question's length; at R it fits best.
-    const double squared = squared_norm(query);
-    if (squared > 0) scale = norm_max_ / static_cast<float>(std::sqrt(squared));
-    const double norms = squared * scale * scale + double{norm_max_} * norm_max_;
-    question.base = static_cast<float>(norms * steps);
-    question.scale = static_cast<float>(2 * double{scale} * steps);
-  } else {
+  if (!has_extra()) {
     question.scale = static_cast<float>((metric_ == Metric::cosine ? 2 : 1) * steps);
+    question.fit = encode(query, 1, cell);
+    return question;
   }
-  rotate(query, scale, 0, rotated);
-  question.fit = quantise(rotated, code);
+  // The order of inner products does not depend on the question's length.
+  const double squared = squared_norm(query);
+  const float scale = squared > 0 ? norm_usual_ / static_cast<float>(std::sqrt(squared)) : 1.0f;
+  const double norms = squared * scale * scale + double{norm_max_} * norm_max_;
+  question.base = static_cast<float>(norms * steps);
+  question.scale = static_cast<float>(2 * double{scale} * steps);
+  constexpr float kNoExtra = 0;
+  std::memcpy(&cell[padded_], &kNoExtra, sizeof kNoExtra);
+  question.fit = encode(query, scale, cell);
   return question;
 }
 
@@ -179,7 +177,7 @@ Quantiser::Question Quantiser::encode_question(std::span<const float> query,
 // The sum over all is padded_/6 too large and has a deviation of 2 sqrt(D/6).
 float Quantiser::code_distance_limit(float true_distance) const {
   // Few components spread over 128: their rounding errors are no longer independent.
-  if (inputs_ < kInputsForLimitMin) return std::numeric_limits<float>::infinity();
+  if (dimension_ < kDimensionForLimitMin) return std::numeric_limits<float>::infinity();
   const float distance = std::max(true_distance, 0.0f);
   const float bias = static_cast<float>(padded_) / 6;
   return distance + bias + kLimitDeviations * 2 * std::sqrt((distance + bias) / 6);
@@ -192,6 +190,7 @@ std::string Quantiser::encoded() const {
   };
   append(step_);
   append(norm_max_);
+  append(norm_usual_);
   for (float value : centre_) append(value);
   return bytes;
 }
@@ -199,7 +198,7 @@ std::string Quantiser::encoded() const {
 Result<Quantiser> Quantiser::decode(Metric metric, std::uint32_t dimension,
                                     std::string_view bytes) {
   Quantiser q(metric, dimension);
-  if (bytes.size() != (2 + std::size_t{q.padded_}) * sizeof(le32))
+  if (bytes.size() != (3 + std::size_t{q.padded_}) * sizeof(le32))
     return fail(EUCLEAN, "vector: a quantiser of the wrong size");
   const auto value_at = [&](std::size_t i) {
     le32 raw;
@@ -208,9 +207,11 @@ Result<Quantiser> Quantiser::decode(Metric metric, std::uint32_t dimension,
   };
   q.step_ = value_at(0);
   q.norm_max_ = value_at(1);
-  for (std::size_t i = 0; i < q.padded_; ++i) q.centre_[i] = value_at(2 + i);
+  q.norm_usual_ = value_at(2);
+  for (std::size_t i = 0; i < q.padded_; ++i) q.centre_[i] = value_at(3 + i);
   const bool finite = std::ranges::all_of(q.centre_, [](float x) { return std::isfinite(x); });
-  if (!finite || !(q.step_ > 0) || !std::isfinite(q.step_) || !(q.norm_max_ > 0))
+  if (!finite || !(q.step_ > 0) || !std::isfinite(q.step_) || !(q.norm_max_ > 0) ||
+      !(q.norm_usual_ > 0))
     return fail(EUCLEAN, "vector: a quantiser out of range");
   return q;
 }

@@ -239,6 +239,24 @@ TEST_CASE("rows that drift away from the first ones are found as well") {
   CHECK(found >= 950);
 }
 
+TEST_CASE("under ip, a row longer than all before it is found at once") {
+  CAPTURE(kSeed);
+  Mixture data(40, 40, kSeed);
+  Rows rows(40);
+  Graph graph(rows, {.metric = Metric::ip});
+  insert_new(graph, rows, data, Metric::ip, 1500);
+  for (float scale : {1.5f, 2.0f, 5.0f}) {
+    std::vector<float> row = data.draw(Metric::ip);
+    for (float& x : row) x *= scale;
+    REQUIRE(rows.append(row));
+    REQUIRE(graph.insert(rows.size() - 1));
+    const auto answer = graph.search(row, 1, 50, everything);
+    REQUIRE(answer.size() == 1);
+    CHECK(answer[0].slot == rows.size() - 1);
+    CHECK(recall_of(graph, rows, Metric::ip, data, 50, 10, 100) >= 0.95);
+  }
+}
+
 TEST_CASE("one thread, one seed: one graph") {
   std::string saved[2];
   for (std::string& all : saved) {
