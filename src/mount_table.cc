@@ -89,8 +89,17 @@ std::optional<MountEntry> mount_around(const std::string& path) {
 
 Outcome<std::string> absolute_path(const std::string& path) {
   const std::unique_ptr<char, Free> real(::realpath(path.c_str(), nullptr));
-  if (!real) return trouble_errno(path, errno);
-  return std::string(real.get());
+  if (real) return std::string(real.get());
+  if (errno != ENOTCONN) return trouble_errno(path, errno);
+  // A dead mount point answers nothing, but the directory above it does.
+  std::string trimmed = path;
+  while (trimmed.size() > 1 && trimmed.ends_with('/')) trimmed.pop_back();
+  const auto name_at = trimmed.rfind('/') + 1;  // 0 where there is no slash
+  const std::string above = name_at == 0 ? "." : trimmed.substr(0, name_at);
+  const std::unique_ptr<char, Free> parent(::realpath(above.c_str(), nullptr));
+  if (!parent) return trouble_errno(path, ENOTCONN);
+  const std::string_view directory = parent.get();
+  return format("{}/{}", directory == "/" ? "" : directory, trimmed.substr(name_at));
 }
 
 Outcome<> check_mountpoint(const std::string& directory) {

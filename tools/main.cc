@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log.h"
 #include "tools/commands.h"
 #include "tools/helper_names.h"
 
@@ -30,7 +31,7 @@ Exit report(const Trouble& trouble) {
 }  // namespace vexfs
 
 int main(int argc, char** argv) {
-  using vexfs::Exit;
+  using vexfs::Exit, vexfs::Level;
   CLI::App app("A file system that finds by meaning.", "vexfs");
   Exit exit = Exit::found;
   vexfs::add_all(app, exit);
@@ -40,6 +41,7 @@ int main(int argc, char** argv) {
       "Example:\n"
       "  vexfs mkfs notes.vex --size 20G && mkdir -p notes && vexfs mount notes.vex notes\n"
       "  vexfs search notes how do I rotate the keys");
+  vexfs::set_log_level(Level::warn);  // a daemon tells more, a command only trouble
   // CLI11 takes the words last first.
   std::vector<std::string> words = vexfs::words_of_helper({argv, argv + argc});
   std::vector<std::string> reversed(words.rbegin(), words.rend());

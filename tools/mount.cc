@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
 
+#include "base/log.h"
 #include "src/daemon.h"
 #include "src/mount_table.h"
 #include "tools/commands.h"
@@ -65,6 +66,7 @@ Outcome<MountRequest> request_of(const MountWords& words) {
 }
 
 Exit run(const MountWords& words) {
+  set_log_level(Level::info);
   auto request = request_of(words);
   if (!request) return report(request.error());
   const auto done =

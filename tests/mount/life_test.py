@@ -197,10 +197,13 @@ class Mounting(Made):
 
     def test_a_signal_ends_it_though_files_are_open(self):
         self.volume.mount()
-        with open(os.path.join(self.mnt, 'f'), 'w') as f:
-            f.write('x')
-            f.flush()
-            self.volume.unmount()
+        fd = os.open(os.path.join(self.mnt, 'f'), os.O_CREAT | os.O_WRONLY)
+        os.write(fd, b'x')
+        self.volume.unmount()
+        with self.assertRaises(OSError):
+            os.write(fd, b'y')
+        with self.assertRaises(OSError):
+            os.close(fd)
         self.volume.mount()
         with open(os.path.join(self.mnt, 'f')) as f:
             self.assertEqual(f.read(), 'x')
@@ -273,7 +276,7 @@ class Crashes(harness.Case):
         os.fsync(directory)
         os.close(directory)
         self.volume.daemon.kill()
-        os.close(fd)
+        self.assertErrno(errno.ENOTCONN, os.close, fd)
         self.crash()
         self.remount()
         self.assertGreater(os.statvfs(self.mnt).f_bfree, free - (8 << 20) // 4096)
