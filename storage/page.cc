@@ -19,6 +19,26 @@ int compare(Bytes a, Bytes b) {
   return a.size() < b.size() ? -1 : static_cast<int>(a.size() > b.size());
 }
 
+std::size_t common_bytes(Bytes a, Bytes b) {
+  const std::size_t n = std::min(a.size(), b.size());
+  std::size_t same = 0;
+  while (same < n && a[same] == b[same]) ++same;
+  return same;
+}
+
+// What a slot keeps of a key.
+std::array<std::uint8_t, 4> head_of(Bytes key, std::size_t prefix) {
+  std::array<std::uint8_t, 4> head{};
+  const Bytes rest = key.subspan(std::min(prefix, key.size()));
+  std::memcpy(head.data(), rest.data(), std::min(rest.size(), head.size()));
+  return head;
+}
+
+std::uint32_t number_of(std::array<std::uint8_t, 4> head) {
+  return std::uint32_t{head[0]} << 24 | std::uint32_t{head[1]} << 16 | std::uint32_t{head[2]} << 8 |
+         head[3];
+}
+
 }  // namespace
 
 std::uint64_t page_check(Bytes page) {
@@ -29,9 +49,9 @@ std::uint64_t page_check(Bytes page) {
 Result<> PageView::validate(Bytes page) {
   const PageView view(page.data());
   const PageHeader header = view.header();
-  if (header.magic != kPageMagic || header.version != kPageVersion || header.reserved != 0)
+  if (header.magic != kPageMagic || header.version != kPageVersion)
     return fail(EUCLEAN, "page: not a page");
-  const std::size_t slots_end = sizeof(PageHeader) + header.count * sizeof(le16);
+  const std::size_t slots_end = slot_at(header.count);
   if (header.level >= kLevelsMax || header.tree >= kTreeCount || header.count == 0)
     return fail(EUCLEAN, "page: header");
   if (slots_end > header.heap_begin || header.heap_begin > kPageBytes)
@@ -50,6 +70,10 @@ Result<> PageView::validate(Bytes page) {
       return fail(EUCLEAN, "page: cell of another level");
     if (i > 0 && compare(view.key(i - 1), view.key(i)) >= 0)
       return fail(EUCLEAN, "page: keys out of order");
+    if (i >= view.first() &&
+        (common_bytes(view.key(i), view.key(view.first())) < header.prefix_bytes ||
+         view.load<Slot>(slot_at(i)).head != head_of(view.key(i), header.prefix_bytes)))
+      return fail(EUCLEAN, "page: slot of another key");
     cells += bytes;
   }
   if (cells + header.heap_dead != kPageBytes - header.heap_begin)
@@ -64,11 +88,20 @@ PagePointer PageView::child(unsigned i) const {
 }
 
 unsigned PageView::lower_bound(Bytes key, bool& equal) const {
-  unsigned low = 0, high = count();
   equal = false;
+  unsigned low = first(), high = count();
+  if (low >= high) return high;
+  const std::size_t prefix = load<le16>(offsetof(PageHeader, prefix_bytes));
+  if (prefix > 0) {
+    const int order =
+        compare(key.first(std::min(key.size(), prefix)), this->key(low).first(prefix));
+    if (order != 0) return order < 0 ? low : high;
+  }
+  const std::uint32_t wanted = number_of(head_of(key, prefix));
   while (low < high) {
     const unsigned middle = (low + high) / 2;
-    const int order = compare(this->key(middle), key);
+    const std::uint32_t head = number_of(load<Slot>(slot_at(middle)).head);
+    const int order = head != wanted ? (head < wanted ? -1 : 1) : compare(this->key(middle), key);
     if (order < 0) {
       low = middle + 1;
     } else {
@@ -82,13 +115,12 @@ unsigned PageView::lower_bound(Bytes key, bool& equal) const {
 unsigned PageView::child_of(Bytes key) const {
   bool equal = false;
   const unsigned i = lower_bound(key, equal);
-  // Nothing in the page is below its first cell, whatever that cell's key says.
-  return equal || i == 0 ? i : i - 1;
+  return equal ? i : i - 1;
 }
 
 std::size_t PageView::used() const {
   const PageHeader header = this->header();
-  return kPageBytes - header.heap_begin - header.heap_dead + header.count * sizeof(le16);
+  return kPageBytes - header.heap_begin - header.heap_dead + header.count * sizeof(Slot);
 }
 
 void PageEditor::init(Tree tree, unsigned level, std::uint64_t address, std::uint64_t birth) {
@@ -101,7 +133,7 @@ void PageEditor::init(Tree tree, unsigned level, std::uint64_t address, std::uin
                       .count = std::uint16_t{0},
                       .heap_begin = static_cast<std::uint16_t>(kPageBytes),
                       .heap_dead = std::uint16_t{0},
-                      .reserved = std::uint16_t{0}});
+                      .prefix_bytes = std::uint16_t{0}});
   // What the memory held before is nobody's business on disk.
   std::memset(bytes_ + sizeof(PageHeader), 0, kRoom);
 }
@@ -114,38 +146,53 @@ void PageEditor::move_to(std::uint64_t address, std::uint64_t birth) {
 }
 
 void PageEditor::insert(unsigned i, Bytes key, Bytes value) {
-  const std::size_t bytes = cell_bytes(key, value) - sizeof(le16);
+  const std::size_t bytes = cell_bytes(key, value) - sizeof(Slot);
   PageHeader header = this->header();
-  const std::size_t slots_end = sizeof header + header.count * sizeof(le16);
-  if (header.heap_begin < slots_end + sizeof(le16) + bytes) {
+  const std::size_t slots_end = slot_at(header.count);
+  if (header.heap_begin < slots_end + sizeof(Slot) + bytes) {
     compact();
     header = this->header();
-    VEXFS_ASSERT(header.heap_begin >= slots_end + sizeof(le16) + bytes);
+    VEXFS_ASSERT(header.heap_begin >= slots_end + sizeof(Slot) + bytes);
   }
   const auto at = static_cast<std::uint16_t>(header.heap_begin - bytes);
   store(at, CellHeader{.key_bytes = static_cast<std::uint16_t>(key.size()),
                        .value_bytes = static_cast<std::uint16_t>(value.size())});
   std::byte* const text = std::copy(key.begin(), key.end(), bytes_ + at + sizeof(CellHeader));
   std::copy(value.begin(), value.end(), text);
-  std::byte* const slot = bytes_ + sizeof header + i * sizeof(le16);
-  std::memmove(slot + sizeof(le16), slot, (header.count - i) * sizeof(le16));
+  std::byte* const slot = bytes_ + slot_at(i);
+  std::memmove(slot + sizeof(Slot), slot, (header.count - i) * sizeof(Slot));
   header.heap_begin = at;
   header.count = static_cast<std::uint16_t>(header.count + 1);
   store(0, header);
-  store(sizeof header + i * sizeof(le16), le16(at));
+  store(slot_at(i), Slot{.cell = at, .head = head_of(key, header.prefix_bytes)});
+  // Keys that share less than those before, or a cell 0 that became one that is compared.
+  const unsigned other = i == first() ? i + 1 : first();
+  if (i < first() || other >= header.count ||
+      common_bytes(key, this->key(other)) < header.prefix_bytes)
+    learn_prefix();
+}
+
+void PageEditor::learn_prefix() {
+  const unsigned begin = first(), end = count();
+  // Keys are in order: what the outermost share, all share.
+  const std::size_t prefix = begin < end ? common_bytes(key(begin), key(end - 1)) : 0;
+  store(offsetof(PageHeader, prefix_bytes), le16(static_cast<std::uint16_t>(prefix)));
+  for (unsigned i = 0; i < end; ++i)
+    store(slot_at(i),
+          Slot{.cell = static_cast<std::uint16_t>(cell(i)), .head = head_of(key(i), prefix)});
 }
 
 void PageEditor::remove(unsigned i) {
   PageHeader header = this->header();
   const std::size_t at = cell(i);
-  const std::size_t bytes = cell_bytes(key(i), value(i)) - sizeof(le16);
+  const std::size_t bytes = cell_bytes(key(i), value(i)) - sizeof(Slot);
   if (at == header.heap_begin)
     header.heap_begin = static_cast<std::uint16_t>(at + bytes);
   else
     header.heap_dead = static_cast<std::uint16_t>(header.heap_dead + bytes);
   header.count = static_cast<std::uint16_t>(header.count - 1);
-  std::byte* const slot = bytes_ + sizeof header + i * sizeof(le16);
-  std::memmove(slot, slot + sizeof(le16), (header.count - i) * sizeof(le16));
+  std::byte* const slot = bytes_ + slot_at(i);
+  std::memmove(slot, slot + sizeof(Slot), (header.count - i) * sizeof(Slot));
   store(0, header);
 }
 
@@ -169,7 +216,9 @@ void PageEditor::compact() {
     const auto bytes = static_cast<std::size_t>(value.data() + value.size() - begin);
     at -= bytes;
     std::memcpy(bytes_ + at, begin, bytes);
-    store(sizeof header + i * sizeof(le16), le16(static_cast<std::uint16_t>(at)));
+    Slot slot = load<Slot>(slot_at(i));
+    slot.cell = static_cast<std::uint16_t>(at);
+    store(slot_at(i), slot);
   }
   header.heap_begin = static_cast<std::uint16_t>(at);
   header.heap_dead = std::uint16_t{0};
@@ -198,6 +247,7 @@ PageEditor::Place PageEditor::split(PageEditor& right, unsigned i, Bytes key, By
     right.insert(moved++, this->key(old), this->value(old));
   }
   while (moved-- > 0) remove(count() - 1);
+  learn_prefix();
   if (i < at) return {.in_right = false, .index = i};
   return {.in_right = true, .index = i - at};
 }

@@ -36,14 +36,15 @@ class PageView {
   }
   // The child of cell i; levels above 0.
   PagePointer child(unsigned i) const;
-  // The first cell whose key is not below `key`; count() when there is none.
+  // The first cell whose key is not below `key`; count() when there is none. Above the leaves
+  // cell 0 counts as below everything.
   unsigned lower_bound(Bytes key, bool& equal) const;
   // Which cell's child covers `key`; levels above 0.
   unsigned child_of(Bytes key) const;
   // Bytes of cells and their slots.
   std::size_t used() const;
   static std::size_t cell_bytes(Bytes key, Bytes value) {
-    return sizeof(CellHeader) + key.size() + value.size() + sizeof(le16);
+    return sizeof(CellHeader) + key.size() + value.size() + sizeof(Slot);
   }
   static constexpr std::size_t kRoom = kPageBytes - sizeof(PageHeader);
 
@@ -54,7 +55,10 @@ class PageView {
     std::memcpy(&value, page_ + at, sizeof value);
     return value;
   }
-  std::size_t cell(unsigned i) const { return load<le16>(sizeof(PageHeader) + i * sizeof(le16)); }
+  static std::size_t slot_at(unsigned i) { return sizeof(PageHeader) + i * sizeof(Slot); }
+  std::size_t cell(unsigned i) const { return load<Slot>(slot_at(i)).cell; }
+  // The first cell that is ever compared.
+  unsigned first() const { return level() > 0 ? 1 : 0; }
   const std::byte* page_;
 };
 
@@ -89,6 +93,7 @@ class PageEditor : public PageView {
     store(offsetof(PageHeader, count), le16(static_cast<std::uint16_t>(count)));
   }
   void compact();
+  void learn_prefix();  // as long as it can be, with the heads that follow from it
   std::byte* bytes_;
 };
 

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tree page and the pointer to it. Twin of doc/FORMAT.md, section "Pages".
 //
-//   0        32            32 + 2 * count      heap_begin              kPageBytes
-//   | header | slots (le16) |   free           | cells, newest lowest |
+//   0        32        32 + 6 * count      heap_begin             kPageBytes
+//   | header | slots   |   free            | cells, newest lowest |
 //
-// A slot is the offset of its cell; slots are in key order. A cell is CellHeader, key, value.
-// In a leaf (level 0) the value is the user's; above it is a PagePointer, and the key is the
-// lowest that its child may hold (the first cell of the leftmost page of a level: empty).
+// Slots are in key order and name their cells. A cell is CellHeader, key, value. In a leaf
+// (level 0) the value is the user's; above it is a PagePointer, and the key is the lowest that
+// its child may hold (the first cell of the leftmost page of a level: empty).
+//
+// A search looks at slots and rarely at cells: keys of a page begin alike, and what tells them
+// apart is in the slot. The first cell of a page above the leaves is never compared, so it does
+// not count for what is alike.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <type_traits>
 
@@ -42,11 +47,18 @@ struct PageHeader {    //  offset
   le16 count;          //  24  cells
   le16 heap_begin;     //  26  offset of the lowest cell
   le16 heap_dead;      //  28  bytes above heap_begin that no slot names
-  le16 reserved;       //  30  zero; checked on read (length of a shared key prefix, later)
+  le16 prefix_bytes;   //  30  with which all keys begin; may be less than they share
 };
 static_assert(sizeof(PageHeader) == 32 && alignof(PageHeader) == 1);
 static_assert(offsetof(PageHeader, address) == 8 && offsetof(PageHeader, count) == 24);
 static_assert(std::is_trivially_copyable_v<PageHeader>);
+
+struct Slot {                        //  offset
+  le16 cell;                         //   0  where the cell is
+  std::array<std::uint8_t, 4> head;  //   2  of its key behind the prefix, zeros beyond its end
+};
+static_assert(sizeof(Slot) == 6 && alignof(Slot) == 1);
+static_assert(std::is_trivially_copyable_v<Slot>);
 
 struct CellHeader {  //  offset
   le16 key_bytes;    //   0  the key follows this header
