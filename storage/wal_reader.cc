@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/hash.h"
 #include "base/log.h"
@@ -83,14 +84,15 @@ Result<bool> WalReader::next(Frame& frame) {
 }
 
 Result<bool> WalReader::is_damaged() {
-  const std::uint64_t valid_end = position_, expected = next_lsn_, epoch = epoch_;
+  const std::uint64_t valid_end = position_, expected = next_lsn_;
+  const std::uint64_t epoch_max = std::exchange(epoch_max_, ~std::uint64_t{0});
   bool damaged = false;
   for (std::uint64_t at = 0; at < ring_.bytes && !damaged; at += kBlockBytes) {
     VEXFS_TRY(const std::byte* const bytes, bytes_at(at, kBlockBytes));
     FrameHeader header;
     std::memcpy(&header, bytes, sizeof header);
-    if (header.magic != kFrameMagic || header.durable_lsn < expected ||
-        header.position % ring_.bytes != at)
+    if (header.magic != kFrameMagic || header.position % ring_.bytes != at ||
+        (header.durable_lsn < expected && header.epoch <= epoch_max))
       continue;
     // A promising header: is it a whole frame?
     position_ = header.position;
@@ -99,16 +101,16 @@ Result<bool> WalReader::is_damaged() {
     const std::byte* frame = nullptr;
     window_bytes_ = 0;
     VEXFS_TRY(damaged, load(header, frame));
+    window_bytes_ = 0;
     if (damaged)
       log(Level::error, "wal", "an invalid frame stands before a durable one",
           {{"invalid_position", valid_end},
            {"invalid_lsn", expected},
-           {"durable_lsn", std::uint64_t{header.durable_lsn}}});
-    window_bytes_ = 0;
+           {"durable_lsn", std::uint64_t{header.durable_lsn}},
+           {"epoch", std::uint64_t{header.epoch}}});
   }
   position_ = valid_end;
   next_lsn_ = expected;
-  epoch_ = epoch;
   return damaged;
 }
 

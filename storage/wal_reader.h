@@ -28,8 +28,9 @@ class WalReader {
   // Behind the last valid frame.
   std::uint64_t position() const { return position_; }
   Lsn last_lsn() const { return Lsn{next_lsn_ - 1}; }
-  // After next() said false: does a frame anywhere in the ring know that more was durable than
-  // has been read? Then the log is damaged, not torn.
+  // After next() said false, for the last time: does a frame anywhere in the ring know that more
+  // was durable than has been read, or is it of a younger mount than the superblock knows? Then
+  // the log or the superblock is damaged, not torn.
   Result<bool> is_damaged();
 
  private:
@@ -38,7 +39,8 @@ class WalReader {
 
   BlockDevice& device_;
   const WalRing ring_;
-  const std::uint64_t start_, epoch_max_;
+  const std::uint64_t start_;
+  std::uint64_t epoch_max_;
   std::uint64_t position_, next_lsn_, epoch_ = 0;
   Buffer window_;  // read ahead
   std::uint64_t window_at_ = 0, window_bytes_ = 0;
