@@ -111,7 +111,12 @@ const char* decode(std::string_view bytes, Extracted& into) {
   if (is_utf8(whole)) {
     const bool marked = whole.starts_with("\xef\xbb\xbf");
     into.text = whole.substr(marked ? 3 : 0);
-    if (marked) into.runs.push_back({.text = 0, .file = 3, .line = 1});
+    if (marked) {
+      const auto lines = static_cast<std::uint32_t>(std::ranges::count(into.text, '\n'));
+      const auto size = static_cast<std::uint32_t>(into.text.size());
+      into.runs = {{.text = 0, .file = 3, .line = 1},
+                   {.text = size, .file = size + 3, .line = lines + 1}};
+    }
     return nullptr;
   }
   // Latin-1 is letters with some accents. More high bytes than that is another encoding.
@@ -125,6 +130,7 @@ const char* decode(std::string_view bytes, Extracted& into) {
 }
 
 // `into` maps text to the decoded text, `decoded` that to the file: afterwards into maps both.
+// The last run of each is its end.
 void compose(Extracted& into, const Extracted& decoded) {
   if (decoded.runs.empty()) return;
   std::vector<Extracted::Run> runs;

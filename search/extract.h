@@ -31,7 +31,7 @@ struct Extracted {
   };
   ContentKind kind = ContentKind::plain;
   std::string text = {};          // empty when skipped, or when there is nothing to read
-  std::vector<Run> runs = {};     // ascending; empty: the text is the file
+  std::vector<Run> runs = {};     // ascending, the last one its end; empty: the text is the file
   const char* skipped = nullptr;  // why: "binary", …; static text for user.vexfs.status
   bool cut = false;               // the file is longer than what was passed
 

@@ -53,6 +53,7 @@ class Stripper {
       into_.text += c;
       ++at_;
     }
+    begin_run();
   }
 
  private:
