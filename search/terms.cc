@@ -4,6 +4,7 @@
 #include <libstemmer.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "base/assert.h"
@@ -103,6 +104,11 @@ TermBag terms_of(std::string_view text, TermOptions options) {
     }
   }
   return maker.finish();
+}
+
+float inverse_frequency(std::uint32_t documents, std::uint32_t holding) {
+  const auto all = static_cast<float>(documents), with = static_cast<float>(holding);
+  return std::log1p(std::max(0.0F, all - with + 0.5F) / (with + 0.5F));
 }
 
 std::vector<Word> words_of(std::string_view text) {

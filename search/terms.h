@@ -53,6 +53,9 @@ struct TermOptions {
 
 TermBag terms_of(std::string_view text, TermOptions options = {});
 
+// log(1 + (N - df + .5) / (df + .5)): how much a term says that `holding` of `documents` hold.
+float inverse_frequency(std::uint32_t documents, std::uint32_t holding);
+
 // The stems of one text in their order with the bytes they were made from; for snippets.
 struct Word {
   TermId stem = 0;

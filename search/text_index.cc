@@ -144,4 +144,16 @@ bool TextIndex::stems(Slot slot, std::vector<Stem>& into) const {
   return true;
 }
 
+std::vector<std::string> TextIndex::stem_texts(Slot slot) const {
+  std::vector<std::string> texts;
+  ReadLock lock(state_->mutex);
+  if (slot >= state_->documents.size() || !state_->documents[slot].present()) return texts;
+  const Vocabulary& vocabulary = state_->vocabulary;
+  state_->documents[slot].for_each_term([&](TermNumber number, std::uint32_t) {
+    if (vocabulary[number].kind == TermKind::stem)
+      texts.emplace_back(vocabulary.text(vocabulary[number]));
+  });
+  return texts;
+}
+
 }  // namespace vexfs

@@ -64,6 +64,8 @@ class TextIndex {
     std::uint32_t count = 0;
   };
   bool stems(Slot slot, std::vector<Stem>& into) const;
+  // Their letters; empty when it is absent or erased.
+  std::vector<std::string> stem_texts(Slot slot) const;
   Slot slots_end() const;  // no slot from here on is present
 
   // The slots [from, to) as bytes, erased ones as absent. from <= to.

@@ -2,8 +2,6 @@
 // Searching the text index: BM25 (Robertson and Zaragoza, "The Probabilistic Relevance
 // Framework", 2009), one term after the other into an array of scores.
 #include <algorithm>
-#include <array>
-#include <cmath>
 
 #include "base/assert.h"
 #include "base/metrics.h"
@@ -21,10 +19,6 @@ constexpr float kStemShare = 0.85F, kBigramShare = 0.15F;
 
 constexpr std::uint64_t kTouched = std::uint64_t{1} << 63;
 constexpr std::size_t kMarkedStemsMax = 63;  // bigrams of stems behind these do not count
-
-float inverse_frequency(float documents, float holding) {
-  return std::log1p((documents - holding + 0.5F) / (holding + 0.5F));
-}
 
 // A thread's arrays by slot, all zero between two questions.
 struct Scratch {
@@ -58,7 +52,6 @@ class Scorer {
       : state_(state), question_(question) {
     scratch_.make_room(state.documents.size());
     const auto documents = static_cast<float>(std::max(1u, state.present));
-    documents_ = documents;
     length_mean_ = std::max(1.0F, static_cast<float>(state.length) / documents);
   }
 
@@ -81,7 +74,7 @@ class Scorer {
     if (!entry || entry->documents == 0) return;
     std::uint64_t mark = kTouched;
     float weight = kStemShare * static_cast<float>(term.count) *
-                   inverse_frequency(documents_, static_cast<float>(entry->documents));
+                   inverse_frequency(state_.present, entry->documents);
     if (term.kind == TermKind::surface)
       weight *= kSurfaceWeight;
     else if (stems_.size() < kMarkedStemsMax)
@@ -122,8 +115,9 @@ class Scorer {
       const std::uint32_t count = state_.documents[slot].count_of(half_of(term.id));
       if (count > 0) holding_.push_back({.slot = slot, .count = count});
     }
-    const float weight = kBigramShare * static_cast<float>(term.count) *
-                         inverse_frequency(documents_, static_cast<float>(holding_.size()));
+    const float weight =
+        kBigramShare * static_cast<float>(term.count) *
+        inverse_frequency(state_.present, static_cast<std::uint32_t>(holding_.size()));
     for (const Posting& posting : holding_)
       scratch_.scores[posting.slot] +=
           weight * gain(static_cast<float>(posting.count), state_.documents[posting.slot]);
@@ -132,7 +126,7 @@ class Scorer {
   const TextIndexState& state_;
   const TermBag& question_;
   Scratch& scratch_ = scratch();
-  float documents_ = 1, length_mean_ = 1;
+  float length_mean_ = 1;
   std::vector<TermId> stems_;     // by mark
   std::vector<Posting> holding_;  // of one bigram
 };
