@@ -145,8 +145,7 @@ std::vector<IndexTask> IndexQueue::waiting() const {
   {
     Lock lock(mutex_);
     all.reserve(entries_.size());
-    for (const auto& [ino, entry] : entries_)
-      if (!entry.task.gone) all.push_back(entry.task);
+    for (const auto& [ino, entry] : entries_) all.push_back(entry.task);
   }
   std::ranges::sort(all, {}, &IndexTask::ino);
   return all;
@@ -157,7 +156,7 @@ std::pair<std::vector<IndexTask>, std::size_t> IndexQueue::some_waiting(std::siz
   std::vector<IndexTask> some;
   for (const auto& [ino, entry] : entries_) {
     if (some.size() == count) break;
-    if (!entry.task.gone) some.push_back(entry.task);
+    some.push_back(entry.task);
   }
   return {std::move(some), entries_.size()};
 }

@@ -54,7 +54,7 @@ class IndexQueue {
   void finish(const IndexTask& task, bool retry);
 
   bool contains(Ino ino) const;
-  std::vector<IndexTask> waiting() const;  // running ones included, removed files not; by number
+  std::vector<IndexTask> waiting() const;  // running ones included; by number
   std::size_t size() const;
   // At most `count` of waiting(), in no order, and how many there are.
   std::pair<std::vector<IndexTask>, std::size_t> some_waiting(std::size_t count) const;

@@ -128,10 +128,10 @@ TEST_CASE_FIXTURE(EngineFixture, "a remount indexes nothing again and answers th
   for (int i = 0; i < 60; i += 7) files.unlink(Ino{2u + static_cast<unsigned>(i)});
   settle();
   const auto answers = [&] {
-    std::vector<std::string> all;
+    std::string all;
     for (const char* fruit : kFruit)
       for (const Hit& hit : ask(std::string(fruit) + " bowl").hits)
-        all.push_back(hit.path + " " + std::to_string(hit.score));
+        all += hit.path + " " + std::to_string(hit.score) + "\n";
     return all;
   };
   const auto before = answers();
