@@ -52,6 +52,14 @@ bool lies_in(std::string_view path, std::string_view directory) {
          (path.starts_with(directory) && path.substr(directory.size()).starts_with('/'));
 }
 
+std::unexpected<Trouble> no_mountpoint(const std::string& directory, int code) {
+  if (code == ENOENT)
+    return trouble_errno(directory, code, format("make it with: mkdir {}", directory));
+  if (code != ENOTCONN) return trouble_errno(directory, code);
+  return trouble(format("{}: a dead mount, its daemon is gone", directory),
+                 format("clear it with: vexfs umount {}", directory));
+}
+
 template <class Matches>
 std::optional<MountEntry> last_mount(Matches matches) {
   std::optional<MountEntry> found;
@@ -104,16 +112,10 @@ Outcome<std::string> absolute_path(const std::string& path) {
 
 Outcome<> check_mountpoint(const std::string& directory) {
   struct stat attr{};
-  if (::stat(directory.c_str(), &attr) != 0) {
-    if (errno == ENOTCONN)
-      return trouble(format("{}: a dead mount, its daemon is gone", directory),
-                     format("clear it with: vexfs umount {}", directory));
-    return trouble_errno(directory, errno,
-                         errno == ENOENT ? format("make it with: mkdir {}", directory) : "");
-  }
+  if (::stat(directory.c_str(), &attr) != 0) return no_mountpoint(directory, errno);
   if (!S_ISDIR(attr.st_mode)) return trouble(format("{}: not a directory", directory));
   const std::unique_ptr<DIR, CloseDirectory> entries(::opendir(directory.c_str()));
-  if (!entries) return trouble_errno(directory, errno);
+  if (!entries) return no_mountpoint(directory, errno);
   while (const dirent* entry = ::readdir(entries.get())) {
     const std::string_view name = entry->d_name;
     if (name != "." && name != "..")
