@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ColdVolume: a model volume on which every page is missing now and then, so that Wait::never
-// hears EAGAIN at every place; and whose blocks can rot. Threads: one.
+// hears EAGAIN at every place; and whose blocks can rot. Threads: one
+// while pages are missing, any else.
 #pragma once
 #include <random>
 
@@ -37,8 +38,8 @@ class ColdVolume final : public ModelVolume {
 
  private:
   Result<> maybe_missing(Wait wait) {
-    if (wait == Wait::never && rng_() % 100 < missing_percent)
-      return fail(EAGAIN, "cold: not in memory");
+    if (wait == Wait::allowed || missing_percent == 0) return {};
+    if (rng_() % 100 < missing_percent) return fail(EAGAIN, "cold: not in memory");
     return {};
   }
   std::mt19937_64 rng_{7};

@@ -55,7 +55,10 @@ class ModelVolume : public Volume {
   }
   Result<> sync(Lsn) override { return {}; }
   void sync(Lsn, Done done) override { done({}); }
-  Lsn last_lsn() const override { return Lsn{lsn_}; }
+  Lsn last_lsn() const override {
+    Lock lock(mutex_);
+    return Lsn{lsn_};
+  }
   Result<> checkpoint() override { return {}; }
   Result<> flush_data() override { return {}; }
 
