@@ -128,39 +128,42 @@ std::shared_ptr<Collection> CollectionSet::of_file(FileView& files, Ino file) co
   return of_directory(files, directory);
 }
 
-std::shared_ptr<Collection> CollectionSet::put(Transaction& transaction, Ino root,
-                                               CollectionSettings settings) {
+void CollectionSet::log_put(Transaction& transaction, Ino root,
+                            const CollectionSettings& settings) {
   transaction.put(Tree::collection, search_key::collection(root),
                   as_bytes(encode_settings(settings)));
+}
+
+void CollectionSet::put(Ino root, CollectionSettings settings) {
   Lock lock(mutex_);
   auto& collection = collections_[root];
   if (collection)
     collection->set_settings(std::move(settings));
   else
     collection = std::make_shared<Collection>(root, std::move(settings));
-  return collection;
 }
 
-std::shared_ptr<Collection> CollectionSet::erase(Transaction& transaction, Ino root) {
+void CollectionSet::log_erase(Transaction& transaction, Ino root) {
   transaction.erase(Tree::collection, search_key::collection(root));
+  if (root == kRootIno) return;
+  // Their pieces are orphans from here on; see find_orphans().
+  transaction.erase(Tree::space, search_key::space(root, SpaceKind::user));
+  transaction.erase(Tree::space, search_key::space(root, SpaceKind::computed));
+}
+
+void CollectionSet::erase(Ino root) {
   Lock lock(mutex_);
   const auto found = collections_.find(root);
-  if (found == collections_.end()) return nullptr;
-  auto erased = found->second;
+  if (found == collections_.end()) return;
+  const auto erased = found->second;
   if (root == kRootIno) {
     erased->set_settings({});
-    return erased;
+    return;
   }
   collections_.erase(found);
-  if (const auto user = erased->user()) {
-    transaction.erase(Tree::space, search_key::space(root, SpaceKind::user));
-    replace(user->identity().id);
-  }
-  if (const auto computed = erased->computed(); computed.space) {
-    transaction.erase(Tree::space, search_key::space(root, SpaceKind::computed));
+  if (const auto user = erased->user()) replace(user->identity().id);
+  if (const auto computed = erased->computed(); computed.space)
     replace(computed.space->identity().id);
-  }
-  return erased;
 }
 
 void CollectionSet::replace(std::uint32_t id) {

@@ -35,10 +35,12 @@ class CollectionSet {
   // Of the file by its first name; null when it has none.
   std::shared_ptr<Collection> of_file(FileView& files, Ino file) const;
 
-  // Makes or changes the root; adds the record to `transaction`, and takes effect at once.
-  std::shared_ptr<Collection> put(Transaction& transaction, Ino root, CollectionSettings settings);
-  // The volume's root keeps its place with default settings. Returns what was taken out.
-  std::shared_ptr<Collection> erase(Transaction& transaction, Ino root);
+  // Makes or changes a root: log_*() adds the records, and once they are committed the other
+  // takes effect. The volume's root that is erased keeps its place with default settings.
+  static void log_put(Transaction& transaction, Ino root, const CollectionSettings& settings);
+  void put(Ino root, CollectionSettings settings);
+  static void log_erase(Transaction& transaction, Ino root);
+  void erase(Ino root);
 
   // The collection's space, made when there is none with this dimension (and metric). One that
   // is not in use gives way to it. EINVAL: it is. While the pointer is held, the space is in use.

@@ -65,7 +65,7 @@ class EngineImpl final : public Engine {
   void place_vectors();
   Result<> refuse_settings(Ino directory, Error error);
   Result<> check_settings(const Collection* present, const CollectionSettings& settings);
-  Result<> change_collection(Ino directory, Transaction& transaction);
+  static void log_rescan(Transaction& transaction, Ino directory);
 
   EngineState state_;
   FileRecords records_{state_.volume, state_.collections};

@@ -149,11 +149,8 @@ Result<> EngineImpl::check_settings(const Collection* present, const CollectionS
   return {};
 }
 
-Result<> EngineImpl::change_collection(Ino directory, Transaction& transaction) {
+void EngineImpl::log_rescan(Transaction& transaction, Ino directory) {
   QueueBook::log(transaction, {.ino = directory, .what = Owed::rescan, .sequence = 0});
-  VEXFS_CHECK(state_.volume.commit(transaction));
-  state_.queue.owe({.ino = directory, .rescan = true});
-  return {};
 }
 
 Result<> EngineImpl::set_collection(Ino directory, std::string_view json) {
@@ -168,16 +165,24 @@ Result<> EngineImpl::set_collection(Ino directory, std::string_view json) {
     return refuse_settings(directory, checked.error());
   if (present && present->settings() == *settings && is_collection_root(directory)) return {};
   Transaction transaction;
-  state_.collections.put(transaction, directory, *std::move(settings));
-  return change_collection(directory, transaction);
+  CollectionSet::log_put(transaction, directory, *settings);
+  log_rescan(transaction, directory);
+  VEXFS_CHECK(state_.volume.commit(transaction));
+  state_.collections.put(directory, *std::move(settings));
+  state_.queue.owe({.ino = directory, .rescan = true});
+  return {};
 }
 
 Result<> EngineImpl::remove_collection(Ino directory) {
   if (!is_collection_root(directory)) return fail(ENODATA, "collection: not a root");
   state_.loaded.wait();
   Transaction transaction;
-  state_.collections.erase(transaction, directory);
-  return change_collection(directory, transaction);
+  CollectionSet::log_erase(transaction, directory);
+  log_rescan(transaction, directory);
+  VEXFS_CHECK(state_.volume.commit(transaction));
+  state_.collections.erase(directory);
+  state_.queue.owe({.ino = directory, .rescan = true});
+  return {};
 }
 
 bool EngineImpl::is_collection_root(Ino directory) {
@@ -192,10 +197,17 @@ std::string EngineImpl::errors(const Caller& caller) {
   for (const ErrorList::Entry& entry : state_.errors.all()) {
     const auto facts = state_.files->facts(entry.about);
     if (!facts) continue;
-    const bool directory = S_ISDIR(facts->mode);
-    const bool allowed = directory ? may_reach(*state_.files, caller, entry.about)
-                                   : state_.files->may_read(caller, entry.about);
-    if (!allowed) continue;
+    Ino directory = entry.about;
+    if (!S_ISDIR(facts->mode)) {
+      if (!state_.files->may_read(caller, entry.about)) continue;
+      directory = Ino{};
+      const auto listed = state_.files->names(entry.about, [&](Ino parent, std::string_view) {
+        directory = parent;
+        return false;
+      });
+      if (!listed || directory == Ino{}) continue;
+    }
+    if (!may_reach(*state_.files, caller, directory)) continue;
     const auto path = path_below(*state_.files, entry.about, kRootIno);
     if (path) lines += *path + ": " + entry.text + "\n";
   }

@@ -45,8 +45,9 @@ Result<> IndexWorker::forget(Ino ino) {
   VEXFS_CHECK(state_.book.refuse(ino, Owed::parked, {}));
   if (ino != kRootIno && state_.collections.find(ino)) {
     Transaction transaction;
-    state_.collections.erase(transaction, ino);
+    CollectionSet::log_erase(transaction, ino);
     VEXFS_CHECK(state_.volume.commit(transaction, {.freeing = true}));
+    state_.collections.erase(ino);
   }
   constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max() - 1;
   for (const Owed what : {Owed::content, Owed::vector, Owed::rescan, Owed::gone})
@@ -78,10 +79,8 @@ Result<> IndexWorker::rescan(Ino directory) {
       VEXFS_CHECK(state_.volume.commit(transaction));
   }
   if (!transaction.empty()) VEXFS_CHECK(state_.volume.commit(transaction));
-  for (const Ino file : files) {
-    state_.queue.owe({.ino = file});
-    state_.vectors.owe(file);
-  }
+  state_.queue.owe_below(directory, files);
+  for (const Ino file : files) state_.vectors.owe(file);
   state_.book.settle({.ino = directory, .what = Owed::rescan, .sequence = 0});
   return {};
 }

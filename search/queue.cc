@@ -45,7 +45,7 @@ void IndexQueue::closed(Ino ino) {
   const auto found = entries_.find(ino);
   if (found == entries_.end()) return;
   if (found->second.running)
-    found->second.closed = true;
+    found->second.at_once = true;
   else
     schedule(found->second, monotonic_ns());
 }
@@ -58,8 +58,19 @@ void IndexQueue::owe(const IndexTask& task) {
   entry.task.ino = task.ino;
   entry.task.gone |= task.gone;
   entry.task.rescan |= task.rescan;
+  entry.at_once = true;
   if (fresh) entry.first_ns = now;
   schedule(entry, now);
+}
+
+void IndexQueue::owe_below(Ino directory, const std::vector<Ino>& files) {
+  for (const Ino file : files) owe({.ino = file});
+  Lock lock(mutex_);
+  for (auto& [number, ticket] : tickets_) {
+    if (!ticket.left.contains(directory)) continue;
+    for (const Ino file : files)
+      if (entries_.contains(file)) ticket.left.insert(file);
+  }
 }
 
 void IndexQueue::log(Ino ino) {
@@ -89,7 +100,7 @@ std::optional<IndexTask> IndexQueue::take() {
     due_.erase(due_.begin());
     Entry& entry = entries_.find(ino)->second;
     entry.running = true;
-    entry.again = entry.closed = false;
+    entry.again = entry.at_once = false;
     return entry.task;
   }
 }
@@ -125,11 +136,12 @@ void IndexQueue::finish(const IndexTask& task, bool retry) {
       done = leave(task.ino);
     } else {
       entry.first_ns = now;
-      // A file that is written all the time is not run in a loop.
-      const bool at_once = owed || entry.closed ||
-                           std::any_of(tickets_.begin(), tickets_.end(),
-                                       [&](auto& t) { return t.second.left.contains(task.ino); });
-      schedule(entry, at_once ? now : now + times_.quiet_ns / 20);
+      // A file that stays open is run again after its quiet time, not in a loop.
+      const bool awaited = std::any_of(tickets_.begin(), tickets_.end(), [&](const auto& ticket) {
+        return ticket.second.left.contains(task.ino);
+      });
+      const bool at_once = owed || entry.at_once || awaited;
+      schedule(entry, at_once ? now : now + times_.quiet_ns);
     }
   }
   for (Done& one : done) one({});

@@ -45,6 +45,8 @@ class IndexQueue {
   void changed(Ino ino);
   void closed(Ino ino);             // due at once, if it is in the queue
   void owe(const IndexTask& task);  // due at once
+  // `files` are owed because of what was asked of `directory`: who waits for it waits for them.
+  void owe_below(Ino directory, const std::vector<Ino>& files);
   // As owe(), unless it is in the queue already (then its own timers hold).
   void log(Ino ino);
 
@@ -75,8 +77,8 @@ class IndexQueue {
     std::uint64_t first_ns = 0;  // first change that is not indexed
     std::uint64_t due_ns = 0;
     bool running = false;
-    bool again = false;   // changed while it ran
-    bool closed = false;  // and was closed
+    bool again = false;    // changed while it ran,
+    bool at_once = false;  // and was closed or is owed
   };
   struct Ticket {
     std::set<Ino> left;

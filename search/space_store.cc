@@ -16,6 +16,39 @@ namespace {
 constexpr std::uint64_t kPieceBytesMax = std::uint64_t{64} << 20;
 constexpr std::size_t kOwnerBytes = 2 * sizeof(std::uint64_t);  // inode, check
 
+// A transaction that adopts blobs: without its commit they are given back.
+class Saving {
+ public:
+  explicit Saving(Volume& volume) : volume_(volume) {}
+  Saving(const Saving&) = delete;
+  Saving& operator=(const Saving&) = delete;
+  ~Saving() {
+    if (adopted_.empty() && !committed_) note_adopted();
+    if (committed_) return;
+    for (const Extent& extent : adopted_) volume_.release(extent);
+  }
+  Transaction& transaction() { return transaction_; }
+  Result<> commit() {
+    VEXFS_CHECK(volume_.flush_data());
+    note_adopted();
+    VEXFS_CHECK(volume_.commit(transaction_));
+    committed_ = true;
+    return {};
+  }
+
+ private:
+  void note_adopted() {
+    TransactionReader reader(transaction_);
+    TransactionReader::Record record;
+    while (reader.next(record))
+      if (record.kind == TransactionReader::Kind::adopt) adopted_.push_back(record.extent);
+  }
+  Volume& volume_;
+  Transaction transaction_;
+  std::vector<Extent> adopted_;
+  bool committed_ = false;
+};
+
 std::uint32_t piece_slots_max(std::uint32_t dimension) {
   const std::uint64_t row = kOwnerBytes + std::uint64_t{dimension} * sizeof(float);
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(kPieceBytesMax / row, 1 << 20));
@@ -201,9 +234,10 @@ Result<> SpaceStore::write_words(Transaction& transaction, const TextIndex& text
   return {};
 }
 
-Result<> SpaceStore::save_piece(const Space& space, const TextIndex* text, Slot to) {
-  const std::uint32_t slots_max = piece_slots_max(identity_.dimension);
-  Transaction transaction;
+Result<> SpaceStore::save_piece(const Space& space, const TextIndex* text, Slot to,
+                                std::uint32_t slots_max) {
+  Saving saving(*volume_);
+  Transaction& transaction = saving.transaction();
   Piece piece{.first = slots_, .slots = std::min(to - slots_, slots_max)};
   std::size_t kept = pieces_.size();
   while (kept > 0 && pieces_[kept - 1].slots <= piece.slots &&
@@ -220,8 +254,7 @@ Result<> SpaceStore::save_piece(const Space& space, const TextIndex* text, Slot 
   const std::uint32_t saved = piece.first + piece.slots;
   transaction.put(Tree::space, search_key::space(identity_.collection, identity_.kind),
                   as_bytes(encode(identity_, saved, graph_slots_, graph_pieces_)));
-  VEXFS_CHECK(volume_->flush_data());
-  VEXFS_CHECK(volume_->commit(transaction));
+  VEXFS_CHECK(saving.commit());
   pieces_.resize(kept);
   pieces_.push_back(piece);
   slots_ = saved;
@@ -232,14 +265,22 @@ Result<> SpaceStore::save(const Space& space, const TextIndex* text, Slot to) {
   static Histogram& took = metrics::histogram("vexfs_index_save_seconds", "Saving new rows");
   if (slots_ >= to) return {};
   Timed timed(took);
-  while (slots_ < to) VEXFS_CHECK(save_piece(space, text, to));
+  std::uint32_t slots_max = piece_slots_max(identity_.dimension);
+  while (slots_ < to) {
+    const auto saved = save_piece(space, text, to, slots_max);
+    if (saved) continue;
+    // Free space in small extents: smaller pieces need fewer of them.
+    if (saved.error().code != EFBIG || slots_max == 1) return saved;
+    slots_max /= 2;
+  }
   return {};
 }
 
 Result<> SpaceStore::save_graph(Space& space, bool always) {
   const std::uint32_t grown = space.graphed() - std::min(space.graphed(), graph_slots_);
   if (grown == 0 || (!always && grown < graph_slots_ / 4 + kGraphRowsMin)) return {};
-  Transaction transaction;
+  Saving saving(*volume_);
+  Transaction& transaction = saving.transaction();
   std::uint32_t pieces = 0;
   VEXFS_TRY(const std::uint32_t covered, space.save_graph([&](std::uint32_t piece,
                                                               Bytes bytes) -> Result<> {
@@ -253,8 +294,7 @@ Result<> SpaceStore::save_graph(Space& space, bool always) {
   VEXFS_ASSERT(covered <= slots_);  // the saver alone grows graphs, and saves the rows first
   transaction.put(Tree::space, search_key::space(identity_.collection, identity_.kind),
                   as_bytes(encode(identity_, slots_, covered, pieces)));
-  VEXFS_CHECK(volume_->flush_data());
-  VEXFS_CHECK(volume_->commit(transaction));
+  VEXFS_CHECK(saving.commit());
   graph_slots_ = covered;
   graph_pieces_ = pieces;
   return {};

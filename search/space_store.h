@@ -54,7 +54,7 @@ class SpaceStore {
   Result<> drop_from(std::size_t index);
   Result<> load_rows(Space& space, const Piece& piece);
   Result<> load_words(LoadText load_text, const Piece& piece);
-  Result<> save_piece(const Space& space, const TextIndex* text, Slot to);
+  Result<> save_piece(const Space& space, const TextIndex* text, Slot to, std::uint32_t slots_max);
   Result<> write_words(Transaction& transaction, const TextIndex& text, const Piece& piece);
   Result<> write_rows(Transaction& transaction, const Space& space, const Piece& piece);
   Result<> free_piece(Transaction& transaction, char kind, std::uint32_t number);
