@@ -18,6 +18,8 @@
 #define REQUIRES(...) VEXFS_TSA(requires_capability(__VA_ARGS__))
 #define REQUIRES_SHARED(...) VEXFS_TSA(requires_shared_capability(__VA_ARGS__))
 #define EXCLUDES(...) VEXFS_TSA(locks_excluded(__VA_ARGS__))
+// For locks that are known only at run time.
+#define UNCHECKED VEXFS_TSA(no_thread_safety_analysis)
 #define ACQUIRED_AFTER(...) VEXFS_TSA(acquired_after(__VA_ARGS__))
 
 namespace vexfs {
