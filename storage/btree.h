@@ -58,7 +58,7 @@ class BTree {
   Result<> visit_pages(FunctionRef<Result<>(std::uint64_t address)> visit);
 
   // --- changing
-  SharedMutex& latch() { return latch_; }
+  SharedMutex& latch() VEXFS_TSA(lock_returned(latch_)) { return latch_; }
   unsigned height() const REQUIRES_SHARED(latch_) {
     return root_.page.none() ? 0 : root_.level + 1;
   }
@@ -96,7 +96,9 @@ class BTree {
   // that leaf; empty: it is the last.
   PageRef find_leaf(Bytes key, PageWait::Missing& missing, std::string* upper) const
       REQUIRES_SHARED(latch_);
-  bool is_dirty(const CachedPage& page) const { return page.birth == generation_; }
+  bool is_dirty(const CachedPage& page) const REQUIRES_SHARED(latch_) {
+    return page.birth == generation_;
+  }
   PagePointer pointer_to(const CachedPage& page) const {
     return {.address = page.address, .check = std::uint64_t{0}, .birth = page.birth};
   }
@@ -109,6 +111,8 @@ class BTree {
   void insert_at(const Path& path, unsigned depth, unsigned index, Bytes key, Bytes value)
       REQUIRES(latch_);
   bool merge(CachedPage& parent, unsigned index, CachedPage& page) REQUIRES(latch_);
+  enum class Neighbour : bool { below, above };
+  bool absorb(const PagePointer& pointer, Neighbour neighbour, CachedPage& page) REQUIRES(latch_);
   void remove_child(CachedPage& parent, unsigned index) REQUIRES(latch_);
   void lower_root() REQUIRES(latch_);
 

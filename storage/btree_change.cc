@@ -180,28 +180,29 @@ void BTree::rebalance(Bytes key) {
   lower_root();
 }
 
-// Takes the cells of a neighbour that is in memory into `page`, child `index` of `parent`.
+// Merges `page`, child `index` of `parent`, with a neighbour.
 bool BTree::merge(CachedPage& parent, unsigned index, CachedPage& page) {
   PageEditor cells = parent.edit();
-  const auto take = [&](unsigned neighbour_index, bool above) {
-    const PagePointer pointer = cells.child(neighbour_index);
-    const PageRef neighbour = cache_.find(pointer);
-    if (!neighbour || page.view().used() + neighbour->view().used() > kMergedBytesMax) return false;
-    page.edit().absorb(neighbour->view(), above);
-    free_page(pointer, is_dirty(*neighbour) ? &*neighbour : nullptr);
-    return true;
-  };
-  if (index + 1 < cells.count() && take(index + 1, true)) {
+  if (index + 1 < cells.count() && absorb(cells.child(index + 1), Neighbour::above, page)) {
     cells.remove(index + 1);
     return true;
   }
-  if (index > 0 && take(index - 1, false)) {
+  if (index > 0 && absorb(cells.child(index - 1), Neighbour::below, page)) {
     // The merged page begins where its lower neighbour did.
     cells.set_child(index - 1, pointer_to(page));
     cells.remove(index);
     return true;
   }
   return false;
+}
+
+// Takes the cells of a neighbour that is in memory and small enough, and frees it.
+bool BTree::absorb(const PagePointer& pointer, Neighbour neighbour, CachedPage& page) {
+  const PageRef other = cache_.find(pointer);
+  if (!other || page.view().used() + other->view().used() > kMergedBytesMax) return false;
+  page.edit().absorb(other->view(), neighbour == Neighbour::above);
+  free_page(pointer, is_dirty(*other) ? &*other : nullptr);
+  return true;
 }
 
 // The range of the child goes to the one below it; of the first, to the one above.

@@ -63,10 +63,11 @@ Result<> FaultyDevice::write(std::span<const DeviceWrite> batch) {
   return {};
 }
 
-Result<> FaultyDevice::flush_counted(std::uint64_t& kind_count, std::uint64_t lying_at) {
+Result<> FaultyDevice::flush(bool of_log) {
   {
     Lock lock(mutex_);
-    const bool lying = lies(kind_count, lying_at);
+    const bool lying = of_log ? lies(log_flushes_, faults_.lying_log_flush)
+                              : lies(plain_flushes_, faults_.lying_flush);
     if (fails(flushes_, faults_.flush)) return fail(faults_.code, "faulty: flush");
     if (lying) return {};
   }
@@ -75,12 +76,12 @@ Result<> FaultyDevice::flush_counted(std::uint64_t& kind_count, std::uint64_t ly
 }
 
 Result<> FaultyDevice::flush() {
-  return flush_counted(plain_flushes_, faults_.lying_flush);
+  return flush(false);
 }
 
 Result<> FaultyDevice::write_flushed(const DeviceWrite& write) {
   VEXFS_CHECK(this->write(std::span(&write, 1)));
-  return flush_counted(log_flushes_, faults_.lying_log_flush);
+  return flush(true);
 }
 
 void FaultyDevice::discard(std::uint64_t offset, std::uint64_t bytes) {

@@ -65,7 +65,7 @@ class FaultyDevice final : public BlockDevice {
  private:
   bool fails(std::uint64_t& count, std::uint64_t at) REQUIRES(mutex_);
   bool lies(std::uint64_t& count, std::uint64_t at) REQUIRES(mutex_);
-  Result<> flush_counted(std::uint64_t& kind_count, std::uint64_t lying_at);
+  Result<> flush(bool of_log);
 
   MemoryDevice memory_;
   const std::shared_ptr<DeviceHistory> history_;

@@ -14,7 +14,8 @@ namespace {
 
 // memcmp order, shorter first.
 int compare(Bytes a, Bytes b) {
-  const int order = std::memcmp(a.data(), b.data(), std::min(a.size(), b.size()));
+  const std::size_t n = std::min(a.size(), b.size());
+  const int order = n == 0 ? 0 : std::memcmp(a.data(), b.data(), n);
   if (order != 0) return order;
   return a.size() < b.size() ? -1 : static_cast<int>(a.size() > b.size());
 }
@@ -29,8 +30,8 @@ std::size_t common_bytes(Bytes a, Bytes b) {
 // What a slot keeps of a key.
 std::array<std::uint8_t, 4> head_of(Bytes key, std::size_t prefix) {
   std::array<std::uint8_t, 4> head{};
-  const Bytes rest = key.subspan(std::min(prefix, key.size()));
-  std::memcpy(head.data(), rest.data(), std::min(rest.size(), head.size()));
+  for (std::size_t i = 0; i < head.size() && prefix + i < key.size(); ++i)
+    head[i] = std::to_integer<std::uint8_t>(key[prefix + i]);
   return head;
 }
 

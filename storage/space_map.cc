@@ -55,8 +55,9 @@ std::uint64_t SpaceMap::limit_of(Claim claim) const {
 
 Result<std::uint64_t> SpaceMap::allocate_page(PageKind kind) {
   Lock lock(mutex_);
-  const std::uint64_t kept =
-      limit_of(kind.claim) + (kind.claim == Claim::promised ? 0 : promised_slots_);
+  // Promises leave the slots of a checkpoint alone, so it need not heed them.
+  const bool heeds = kind.claim == Claim::ordinary || kind.claim == Claim::freeing;
+  const std::uint64_t kept = limit_of(kind.claim) + (heeds ? promised_slots_ : 0);
   if (groups_.free_slots() <= kept) return fail(ENOSPC, "space: no room for a tree page");
   const std::uint64_t address = groups_.find_slot();
   VEXFS_ASSERT(address != 0);

@@ -63,10 +63,11 @@ class Store final : public Volume {
   enum class Outcome : std::uint8_t { done, missing, no_space, log_full, device_behind, failed };
   Outcome try_commit(Bytes records, const Plan& plan, PageWait::Missing& missing, Result<Lsn>& lsn);
   class Latches;
-  Outcome prepare(Bytes records, const Plan& plan, PageWait::Missing& missing);
+  // With the latches of all trees that the records name.
+  Outcome prepare(Bytes records, const Plan& plan, PageWait::Missing& missing) UNCHECKED;
   Result<> apply_space(Bytes records);
   void undo_space(Bytes records, std::size_t count);
-  void apply_pairs(Bytes records);
+  void apply_pairs(Bytes records) UNCHECKED;
   Result<> make_room(Outcome outcome, bool& tried_checkpoint);
   std::size_t dirty_pages_max() const { return cache_.pages_max() / 2; }
   void checkpoint_if_due();

@@ -68,7 +68,7 @@ class Store::Latches {
   Latches(const Latches&) = delete;
   Latches& operator=(const Latches&) = delete;
   // A put splits at most one page a level and may raise the root.
-  std::uint64_t pages_for(std::uint64_t puts) const {
+  std::uint64_t pages_for(std::uint64_t puts) const UNCHECKED {
     std::uint64_t height = 0, count = 0;
     for (std::uint32_t rest = trees_; rest != 0; rest &= rest - 1, ++count)
       height = std::max<std::uint64_t>(

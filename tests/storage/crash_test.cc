@@ -149,6 +149,33 @@ bool data_holds(Volume& volume) {
   return true;
 }
 
+// Takes everything out of a volume: then all of its space must be free again.
+bool drains(Volume& volume) {
+  for (unsigned t = 0; t < kTreeCount; ++t) {
+    const auto tree = Tree{static_cast<std::uint8_t>(t)};
+    if (tree == Tree::free_space) continue;
+    std::vector<std::pair<std::string, std::string>> pairs;
+    if (!volume.scan(tree, {}, {}, [&](Bytes key, Bytes value) {
+          pairs.emplace_back(as_text(key), as_text(value));
+          return true;
+        }))
+      return false;
+    for (const auto& [key, value] : pairs) {
+      Transaction transaction;
+      transaction.erase(tree, as_bytes(key));
+      if (tree == Tree::extent)
+        transaction.free({.first = BlockNo{KeyReader(as_bytes(key)).u64()},
+                          .blocks = KeyReader(as_bytes(value)).u32()});
+      if (!volume.commit(transaction, {.freeing = true})) return false;
+    }
+  }
+  static const std::uint64_t all = [] {
+    auto fresh = Volume::open(std::make_unique<MemoryDevice>(formatted()), kOptions);
+    return (*fresh)->space().free;
+  }();
+  return volume.checkpoint() && volume.space().free == all;
+}
+
 struct Verdict {
   std::string fault;  // empty: as promised
   std::uint64_t lsn = 0;
@@ -230,10 +257,12 @@ class Simulator {
     // What recovery has shown is durable.
     history->note(verdict.lsn);
     // A checkpoint must leave the same state; half of the time, for the second cut.
-    if (result_.states % 8 == 0) {
-      if (!(*volume)->checkpoint()) return {.fault = "no checkpoint", .lsn = verdict.lsn};
-      if (!(*volume)->close()) return {.fault = "no close", .lsn = verdict.lsn};
-    }
+    if (result_.states % 8 == 0 && !(*volume)->checkpoint())
+      return {.fault = "no checkpoint", .lsn = verdict.lsn};
+    if (result_.states % 16 == 1 && !drains(**volume))
+      return {.fault = "space was lost", .lsn = verdict.lsn};
+    if (result_.states % 8 == 0 && !(*volume)->close())
+      return {.fault = "no close", .lsn = verdict.lsn};
     return verdict;
   }
 
