@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// LocalEmbedder: vectors made of the volume's own text and nothing else.
+// LocalEmbedder: vectors learnt from the volume's own text and nothing else (EMBEDDER).
 //
-// Version 0, which has learnt nothing: a signed hash of stems and character n-grams, so vectors
-// work from the first file. Rarity weighs in the question alone, so no vector grows stale.
+//   version 0    [ hashed, 768 ]                                  works from the first file
+//   version n    [ sqrt(a) learnt, 512 | sqrt(1-a) hashed, 255 | pad, 1 ]
 //
-// Threads: any; an object never changes.
+// `hashed` is a signed hash of stems and character n-grams (hashed_terms.h); `learnt` a projection
+// on a basis trained on the chunks present (basis.h). A document's parts are shorter than 1, the
+// less it says; `pad` fills its length up, so that the cosine is a score that knows lengths. In a
+// question pad is 0.
+//
+// An embedder never changes; train() makes the next version, whose vectors stand in a space of
+// their own. Threads: any.
 #pragma once
 #include <memory>
 #include <string>
 
+#include "base/bytes.h"
 #include "search/embedder.h"
 
 namespace vexfs {
@@ -18,12 +25,20 @@ inline constexpr std::uint32_t kLocalDimension = 768;
 class LocalEmbedder : public Embedder {
  public:
   using Ref = std::shared_ptr<const LocalEmbedder>;
-  static Ref untrained();
-  // Of what the embedder has learnt; 0: nothing.
-  virtual std::uint32_t version() const = 0;
-};
 
-// Embedder::identity() of a version.
-std::string local_identity(std::uint32_t version);
+  static Ref untrained();
+  // What save() wrote. EUCLEAN.
+  static Result<Ref> load(Bytes saved);
+  virtual std::string save() const = 0;
+
+  // Raised by one with each training; 0: nothing is learnt yet.
+  virtual std::uint32_t version() const = 0;
+  // Whether a version trained on `text` as it is now would serve better: it has grown by half (a
+  // quarter while small), or lost a third, since this one was trained.
+  virtual bool wants_training(const TextIndex& text) const = 0;
+  // The next version, learnt from the chunks of `text`: one thread's work for seconds (20 for
+  // 100,000 chunks, of more a sample). EAGAIN while there is too little to learn from.
+  Result<Ref> train(const TextIndex& text) const;
+};
 
 }  // namespace vexfs

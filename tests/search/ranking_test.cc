@@ -8,30 +8,11 @@
 #include <random>
 #include <string>
 
-#include "search/local_embedder.h"
 #include "search/utf8.h"
-#include "vector/distance.h"
 
 using namespace vexfs;
 
 TEST_SUITE_BEGIN("search/ranking");
-
-namespace {
-std::vector<float> question_of(const Embedder& embedder, const TextIndex& index,
-                               std::string_view text) {
-  std::vector<float> row(embedder.dimension());
-  REQUIRE(
-      embedder.embed_question({.text = text, .terms = terms_of(text), .statistics = index}, row));
-  return row;
-}
-std::vector<float> document_of(const Embedder& embedder, std::string_view text) {
-  std::vector<float> row(embedder.dimension());
-  const TermBag terms = terms_of(text);
-  const DocumentText document{.text = text, .terms = terms};
-  REQUIRE(embedder.embed_documents(std::span(&document, 1), row));
-  return row;
-}
-}  // namespace
 
 TEST_CASE("both scores count for every candidate, in .6 to .4 of the best") {
   const ScoredSlot by_text[] = {{.slot = 1, .score = 10}, {.slot = 2, .score = 5}};
@@ -88,27 +69,6 @@ TEST_CASE("the noise level is a high quantile, and random questions come from th
     CHECK((question == "rotat key" || question == "key rotat"));
   index.erase(0);
   CHECK(random_questions(index, 5, 1).empty());
-}
-
-TEST_CASE("untrained vectors: unit length, near what shares words or parts of words") {
-  const auto embedder = LocalEmbedder::untrained();
-  CHECK(embedder->dimension() == kLocalDimension);
-  CHECK(embedder->version() == 0);
-  CHECK(embedder->identity() == local_identity(0));
-  TextIndex index;
-  const std::string near = "How the rotating keys are turned in a lock";
-  const std::string far = "A plate in supersonic flow at high temperature";
-  index.add(0, terms_of(near));
-  index.add(1, terms_of(far));
-  const auto question = question_of(*embedder, index, "keys rotation");
-  const auto near_row = document_of(*embedder, near), far_row = document_of(*embedder, far);
-  CHECK(distance(Metric::cosine, near_row, near_row) == doctest::Approx(0).epsilon(1e-5));
-  CHECK(distance(Metric::cosine, question, near_row) <
-        distance(Metric::cosine, question, far_row) - 0.1F);
-  for (const char* nothing : {"", "the of and", "\xff\xfe", "   "}) {
-    for (const float value : document_of(*embedder, nothing)) CHECK(value == 0);
-    for (const float value : question_of(*embedder, index, nothing)) CHECK(value == 0);
-  }
 }
 
 TEST_CASE("a snippet shows the words asked for, from where their line begins") {
