@@ -37,14 +37,14 @@ say "3. Copy real files in"
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
 if [ -n "$source_dir" ]; then
-  (cd "$source_dir" && find . -type f -size -1M -not -path '*/.git/*' -print0 | head -z -n $files_max) >"$list"
+  (cd "$source_dir" && find . -type f -size -1024k -not -path '*/.git/*' -print0 | sed -zn "1,${files_max}p") >"$list"
   from=$source_dir to=$mnt/$(basename "$source_dir")
   mkdir -p "$to"
   started=$(now_ms)
   (cd "$from" && xargs -0 -r cp --parents -t "$to" <"$list")
 else
   started=$(now_ms)
-  mkdir -p "$mnt/vexfs" "$mnt/licences" "$mnt/copyright" "$mnt/perl"
+  mkdir -p "$mnt/vexfs" "$mnt/licences" "$mnt/copyright"
   (cd "$here" && find base storage vector hnsw search fs src tools tests bench doc -type f -print0 |
     xargs -0 -r cp --parents -t "$mnt/vexfs")
   find "$here" -maxdepth 1 -name '*.md' -exec cp -t "$mnt/vexfs" {} +
@@ -53,8 +53,9 @@ else
     package=${text%/copyright}
     [ -f "$text" ] && cp "$text" "$mnt/copyright/${package##*/}.txt"
   done
-  find /usr/share/perl /usr/share/perl5 -name '*.p[ml]' -size -200k 2>/dev/null | head -n 1000 |
-    xargs -r cp --backup=numbered -t "$mnt/perl"
+  # sed reads to the end; head would end find with SIGPIPE, and this script with it.
+  (cd /usr/share && find perl perl5 -name '*.p[ml]' -size -200k 2>/dev/null | sed -n 1,1000p |
+    xargs -r cp --parents -t "$mnt") || true
 fi
 copied=$(find "$mnt" -type f | wc -l)
 echo "$copied files"
@@ -70,8 +71,8 @@ echo "$copied files, $vectors vectors, $((copied * 1000 / took)) files a second 
 say "5. Ask"
 if [ -n "$source_dir" ]; then
   # The first words of three of the files: each question has a known answer.
-  mapfile -t questions < <(find "$to" -type f -size +100c -print | sort | awk 'NR % 7 == 1' | head -n 40 |
-    while read -r f; do head -c 300 "$f" | tr -cs 'A-Za-z ' ' ' | awk 'NF > 3 { print $1, $2, $3, $4, $5; exit }'; done | head -n 3)
+  mapfile -t questions < <(find "$to" -type f -size +100c -print | sort | awk 'NR % 7 == 1 && ++n <= 40' |
+    while read -r f; do head -c 300 "$f" | tr -cs 'A-Za-z ' ' ' | awk 'NF > 3 { print $1, $2, $3, $4, $5; exit }'; done | sed -n 1,3p)
 else
   questions=("what happens to the log after a crash"
              "may I sell copies of this program"
@@ -83,7 +84,7 @@ ask() {
   printf '\n$ %s\n' "$1"
   shift
   start=$(now_ms)
-  "$@" | head -n 5
+  "$@" | sed -n 1,5p
   printf '  (%d ms)\n' $(($(now_ms) - start))
 }
 cd "$mnt"
