@@ -42,6 +42,16 @@ FuseOptions fuse_options(const MountRequest& request, Readiness& readiness) {
           .on_ready = [&readiness] { readiness.ready(); }};
 }
 
+std::unexpected<Trouble> refused_mount(const MountRequest& request) {
+  if (::access("/dev/fuse", R_OK | W_OK) != 0)
+    return trouble_errno("/dev/fuse", errno,
+                         errno == ENOENT ? "load the kernel's module: modprobe fuse"
+                                         : "mount as root, or let users open it: chmod 666");
+  const bool logged = !request.log_file.empty();
+  return trouble(format("{}: the mount was refused", request.directory),
+                 logged ? format("the reason is in {}", request.log_file) : "");
+}
+
 // Serves until the mount ends, then makes everything durable.
 Outcome<> serve_volume(const MountRequest& request, Readiness& readiness) {
   auto opened = open_volume(request.image, request.options.volume,
@@ -56,8 +66,7 @@ Outcome<> serve_volume(const MountRequest& request, Readiness& readiness) {
   if (!session) {
     static_cast<void>((*files)->close());
     static_cast<void>(volume->close());
-    return trouble(format("{}: the mount was refused", request.directory),
-                   "see the log; fuse3 has to be installed, and /dev/fuse to be there");
+    return refused_mount(request);
   }
   Result<> served;
   {
