@@ -17,7 +17,7 @@ fail() { echo "quickstart: $*" >&2; exit 2; }
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 
 say "1. Build"
-"$here/tools/build.sh"
+"$here/tools/build.sh" vexfs
 vexfs=$here/build/vexfs
 [ -e /dev/fuse ] || modprobe fuse 2>/dev/null || true
 [ -c /dev/fuse ] || fail "/dev/fuse is absent, a mount cannot be made here"
