@@ -38,7 +38,7 @@ void check_properties(const Extracted& text, std::string_view file) {
   std::size_t covered = 0;  // of the file: everything before is in a chunk or white space
   for (const Chunk& chunk : chunks_of(text)) {
     CHECK_FALSE(chunk.text.empty());
-    CHECK(chunk.text.size() <= 1700);
+    CHECK(chunk.text.size() <= 2000);
     CHECK(is_utf8(chunk.text));
     CHECK(chunk.offset + chunk.bytes <= file.size());
     CHECK(chunk.first_line <= chunk.last_line);
@@ -125,7 +125,7 @@ TEST_CASE("one line of many megabytes is cut, at words or anywhere, in linear ti
     CHECK(chunks.size() > 4000);
     CHECK(chunks.size() < 16000);
     for (const Chunk& chunk : chunks) {
-      if (chunk.text.size() > 1700 || !is_utf8(chunk.text) || chunk.last_line != 1)
+      if (chunk.text.size() > 2000 || !is_utf8(chunk.text) || chunk.last_line != 1)
         FAIL("a chunk of " << chunk.text.size());
     }
   }

@@ -34,7 +34,7 @@ TEST_CASE("Cranfield is ranked as well as it was") {
   hybrid = mean_ndcg(ranker, *cranfield, Mode::hybrid);
   MESSAGE("nDCG@10, trained: vector " << vector << " hybrid " << hybrid);
   CHECK(vector >= 0.545);
-  CHECK(hybrid >= 0.545);
+  CHECK(hybrid >= 0.555);
 }
 
 TEST_CASE("questions find nothing where contents are shuffled") {
