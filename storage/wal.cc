@@ -161,11 +161,6 @@ Lsn Wal::last_lsn() const {
   return Lsn{last_lsn_};
 }
 
-Lsn Wal::durable_lsn() const {
-  Lock lock(mutex_);
-  return Lsn{durable_lsn_};
-}
-
 Wal::Cut Wal::cut() {
   Lock lock(mutex_);
   if (open_.transactions > 0) close_open_batch();

@@ -7,8 +7,8 @@
 //   closed   has its position; waits for those before it           closed_
 //   written  in the log, not flushed yet unless somebody waits     gone
 //
-// Always: frames reach the device in the order of LSNs. durable_lsn() never covers what a flush
-// has not confirmed. After a failed write or flush nothing is written any more.
+// Always: frames reach the device in the order of LSNs. Nobody is told that something is durable
+// before a flush has confirmed it. After a failed write or flush nothing is written any more.
 // A batch closes when it is full, 50 ms old, waited for, or cut off by a checkpoint.
 // Threads: any; cut() only while no append() runs.
 #pragma once
@@ -53,7 +53,6 @@ class Wal {
 
   void sync(Lsn lsn, Volume::Done done);
   Lsn last_lsn() const;
-  Lsn durable_lsn() const;
 
   // Closes the open batch: everything so far is before `position`, everything later behind it.
   struct Cut {

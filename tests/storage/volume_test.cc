@@ -79,6 +79,36 @@ TEST_CASE("random transactions leave what they leave in the model") {
   }
 }
 
+TEST_CASE("each sync policy answers as it promises, and close() keeps everything") {
+  for (const SyncPolicy policy :
+       {SyncPolicy::strict, SyncPolicy::fsync, SyncPolicy::interval, SyncPolicy::none}) {
+    CAPTURE(static_cast<int>(policy));
+    TemporaryFile file(kVolumeBytes);
+    const auto open = [&] {
+      auto device = open_file_device(file.path(), {});
+      REQUIRE(device);
+      return std::move(*device);
+    };
+    REQUIRE(Volume::format(*open(), kFormat));
+    {
+      auto volume = Volume::open(open(), {.sync = policy, .interval_ms = 10});
+      REQUIRE(volume);
+      Transaction transaction;
+      transaction.put(Tree::meta, as_bytes("k"), as_bytes("v"));
+      const bool strict = policy == SyncPolicy::strict;
+      CHECK((*volume)->commit(transaction, {.wait = Wait::never}).has_value() != strict);
+      if (strict) REQUIRE((*volume)->commit(transaction));
+      REQUIRE((*volume)->sync((*volume)->last_lsn()));
+      REQUIRE((*volume)->close());
+    }
+    auto volume = Volume::open(open(), {});
+    REQUIRE(volume);
+    std::string value;
+    REQUIRE((*volume)->get(Tree::meta, as_bytes("k"), value));
+    CHECK(value == "v");
+  }
+}
+
 TEST_CASE("data blocks: allocate, write, adopt, read after a crash; what was not adopted is free") {
   TemporaryFile file(kVolumeBytes);
   Extent kept{}, lost{};
