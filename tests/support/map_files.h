@@ -104,7 +104,7 @@ class MapFiles final : public FileView {
       Lock lock(mutex_);
       std::string& value = nodes_.at(ino).vector;
       value.resize(vector.size() * sizeof(float));
-      std::memcpy(value.data(), vector.data(), value.size());
+      if (!vector.empty()) std::memcpy(value.data(), vector.data(), value.size());
     }
     if (index_) index_->vector_set(ino, vector);
   }
