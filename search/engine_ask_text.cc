@@ -40,14 +40,6 @@ Result<Ask::List> Ask::ask_text(const Collection& collection) {
   }
 
   const TermBag terms = index.corrected(terms_, accept);
-  const std::uint32_t depth = std::max(kDepthMin, 4 * options_.k);
-  std::vector<ScoredSlot> from_words;
-  if (by_words) {
-    static Histogram& took = phase("phase=\"words\"");
-    Timed timed(took);
-    from_words = index.search(terms, depth, accept);
-  }
-  std::vector<ScoredSlot> from_vectors;
   std::vector<float> query(by_vectors ? embedder->dimension() : 0);
   if (by_vectors) {
     static Histogram& took = phase("phase=\"embed\"");
@@ -55,10 +47,6 @@ Result<Ask::List> Ask::ask_text(const Collection& collection) {
     VEXFS_CHECK(embedder->embed_question(
         {.text = question_.text, .terms = terms, .statistics = index}, query));
   }
-  if (!is_zero(query))
-    for (const Ranked& one :
-         nearest(collection, computed.space, query, {.k = depth, .distinct = false}))
-      from_vectors.push_back({.slot = one.slot, .score = one.score});
 
   const auto bm25_of = [&](std::span<const Slot> slots, std::span<float> scores) {
     index.score(terms, slots, scores);
@@ -72,10 +60,7 @@ Result<Ask::List> Ask::ask_text(const Collection& collection) {
     }
   };
   const float noise = by_vectors ? noise_.of(computed, *embedder, state_.queue.size() == 0) : 1;
-  List list;
-  for (const Candidate& candidate : fuse(from_words, from_vectors, bm25_of, cosine_of)) {
-    if (candidate.bm25 <= 0 && candidate.cosine <= noise) continue;
-    if (!by_words && candidate.cosine <= noise) continue;
+  const auto ranked_of = [&](const Candidate& candidate) {
     Ranked ranked{.ino = space.columns().ino(candidate.slot),
                   .space = computed.space,
                   .slot = candidate.slot,
@@ -84,9 +69,30 @@ Result<Ask::List> Ask::ask_text(const Collection& collection) {
                                          : candidate.score};
     if (candidate.bm25 > 0) ranked.bm25 = candidate.bm25;
     if (by_vectors) ranked.cosine = candidate.cosine;
-    list.push_back(std::move(ranked));
+    return ranked;
+  };
+  // The lists are of chunks and the answer is of files: one long file may fill a list, so they
+  // are cut deeper until there are enough files or no more matches.
+  for (std::uint32_t depth = std::max(kDepthMin, 4 * options_.k);; depth *= 8) {
+    std::vector<ScoredSlot> from_words, from_vectors;
+    if (by_words) {
+      static Histogram& took = phase("phase=\"words\"");
+      Timed timed(took);
+      from_words = index.search(terms, depth, accept);
+    }
+    if (!is_zero(query))
+      for (const Ranked& one :
+           nearest(collection, computed.space, query, {.k = depth, .distinct = false}))
+        from_vectors.push_back({.slot = one.slot, .score = one.score});
+    const bool no_more = from_words.size() < depth &&
+                         (from_vectors.size() < depth || from_vectors.back().score <= noise);
+    List list;
+    for (const Candidate& candidate : fuse(from_words, from_vectors, bm25_of, cosine_of))
+      if (candidate.cosine > noise || (by_words && candidate.bm25 > 0))
+        list.push_back(ranked_of(candidate));
+    list = distinct(std::move(list));
+    if (no_more || list.size() >= options_.k || depth >= space.size()) return list;
   }
-  return distinct(std::move(list));
 }
 
 }  // namespace vexfs

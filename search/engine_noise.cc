@@ -17,7 +17,10 @@ constexpr std::uint64_t kSeed = 1;
 float measure(const Collection::Computed& computed, const Embedder& embedder) {
   const Space& space = *computed.space;
   const TextIndex& index = computed.text->index();
-  const std::uint32_t size = space.size();
+  std::vector<Slot> live;
+  for (Slot slot = 0; slot < space.size(); ++slot)
+    if (!space.columns().dead(slot)) live.push_back(slot);
+  if (live.empty()) return 1;
   std::vector<float> cosines;
   std::vector<float> row(embedder.dimension());
   std::uint64_t next = 0;
@@ -27,8 +30,7 @@ float measure(const Collection::Computed& computed, const Embedder& embedder) {
       continue;
     for (std::uint32_t i = 0; i < kRowsEach; ++i) {
       // Steps by a large odd number: spread over all rows, and the same ones for equal spaces.
-      const auto slot = static_cast<Slot>((next++ * 2654435761u) % size);
-      if (space.columns().dead(slot)) continue;
+      const Slot slot = live[(next++ * 2654435761u) % live.size()];
       const std::span<const float> other(space.row(slot), embedder.dimension());
       cosines.push_back(1 - distance(Metric::cosine, row, other));
     }

@@ -90,8 +90,8 @@ std::vector<std::string> random_questions(const TextIndex& text, std::uint32_t c
   SplitMix random(seed);
   const Slot end = text.slots_end();
   std::vector<std::string> questions;
-  // Erased slots are drawn in vain, so a little more often than asked for.
-  for (std::uint32_t draw = 0; end > 0 && draw < 4 * count && questions.size() < count; ++draw) {
+  // Erased slots are drawn in vain, and most may be: a draw costs little then.
+  for (std::uint32_t draw = 0; end > 0 && draw < 256 * count && questions.size() < count; ++draw) {
     std::vector<std::string> words = text.stem_texts(static_cast<Slot>(random() % end));
     std::ranges::shuffle(words, random);
     words.resize(std::min(words.size(), kQuestionWords));

@@ -32,7 +32,7 @@ Trouble volume_trouble(const std::string& image, const Error& error) {
               "another daemon, perhaps in a container, holds it"};
     case EMEDIUMTYPE:
       return {format("{}: not a VexFS volume", image),
-              format("make one with: vexfs mkfs {} --size 20G", image)};
+              "make a new one with: vexfs mkfs notes.vex --size 20G"};
     case ENOTSUP:
       return {format("{}: made by a newer VexFS, this is {}", image, VEXFS_VERSION),
               "install that version or a later one"};

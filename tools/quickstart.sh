@@ -42,10 +42,12 @@ if [ -n "$source_dir" ]; then
   mkdir -p "$to"
   started=$(now_ms)
   (cd "$from" && xargs -0 -r cp --parents -t "$to" <"$list")
+  copied=$(tr -cd '\0' <"$list" | wc -c)
 else
   started=$(now_ms)
   mkdir -p "$mnt/vexfs" "$mnt/licences" "$mnt/copyright"
-  (cd "$here" && find base storage vector hnsw search fs src tools tests bench doc -type f -print0 |
+  (cd "$here" && find base storage vector hnsw search fs src tools tests bench doc -type f \
+      -not -name quickstart.sh -print0 |
     xargs -0 -r cp --parents -t "$mnt/vexfs")
   find "$here" -maxdepth 1 -name '*.md' -exec cp -t "$mnt/vexfs" {} +
   find /usr/share/common-licenses -type f -exec cp -t "$mnt/licences" {} +
@@ -57,7 +59,8 @@ else
   (cd /usr/share && find perl perl5 -name '*.p[ml]' -size -200k 2>/dev/null | sed -n 1,1000p |
     xargs -r cp --parents -t "$mnt") || true
 fi
-copied=$(find "$mnt" -type f | wc -l)
+[ -n "$source_dir" ] ||
+  copied=$(cd "$mnt" && find vexfs licences copyright perl perl5 -type f 2>/dev/null | wc -l)
 echo "$copied files"
 
 say "4. Wait until they are indexed"

@@ -85,6 +85,25 @@ class Changes(harness.Case):
         self.assertEqual(self.ask('walrus', directory='c'), ['b/f.txt'])
 
 
+    def test_a_long_file_hides_no_other(self):
+        """Found in use: a file with more matching chunks than a list is deep filled the list."""
+        self.write('small.txt', 'gazelle jumps high in the savanna\n')
+        self.write('big.txt', 'gazelle word ' * 100_000)
+        self.wait_indexed()
+        for mode in ('text', 'hybrid'):
+            self.assertEqual(set(self.ask('gazelle', options=f'mode={mode}')),
+                             {'small.txt', 'big.txt'}, mode)
+
+    def test_nothing_is_found_among_files_that_were_rewritten_often(self):
+        """Found in use: the noise level was measured over rows that are gone."""
+        for round_ in range(30):
+            for i in range(20):
+                self.write(f'{i}.txt', f'notes of round {round_} about harbour {i} and the boats\n')
+            self.wait_indexed()
+        self.assertEqual(self.ask('zzzqqq unheard telescope'), [])
+        self.assertEqual(len(self.ask('harbour', options='k=50')), 20)
+
+
 class Permissions(harness.Case):
     options = ('-o', 'allow_other')
 

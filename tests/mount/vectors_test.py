@@ -146,6 +146,7 @@ class OnFiles(harness.Case):
         for name, vector in vectors.items():
             self.write(name, '')
             self.set(name, vector)
+        self.wait_indexed()  # else a listing says, rightly, that files are pending
 
         def cosine(a, b):
             return sum(x * y for x, y in zip(a, b)) / math.sqrt(

@@ -8,7 +8,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <random>
+#include <thread>
 
 #include "base/buffer_pool.h"
 #include "base/key.h"
@@ -38,7 +40,12 @@ TEST_CASE("what was committed and synced survives a crash, closing and opening, 
     CHECK(Volume::looks_like_volume(**device) == true);
   }
   const auto reopen = [&] {
+    // After a crash the kernel may hold the ring, and with it the lock, for a moment longer.
     auto device = open_file_device(file.path(), {});
+    for (int tries = 0; !device && device.error().code == EBUSY && tries < 500; ++tries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      device = open_file_device(file.path(), {});
+    }
     REQUIRE(device);
     auto volume = Volume::open(std::move(*device), {});
     REQUIRE(volume);
