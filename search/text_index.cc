@@ -149,10 +149,11 @@ std::vector<std::string> TextIndex::stem_texts(Slot slot) const {
   ReadLock lock(state_->mutex);
   if (slot >= state_->documents.size() || !state_->documents[slot].present()) return texts;
   const Vocabulary& vocabulary = state_->vocabulary;
-  state_->documents[slot].for_each_term([&](TermNumber number, std::uint32_t) {
-    if (vocabulary[number].kind == TermKind::stem)
-      texts.emplace_back(vocabulary.text(vocabulary[number]));
-  });
+  state_->documents[slot].for_each_term(
+      [&](TermNumber number, std::uint32_t) VEXFS_TSA(no_thread_safety_analysis) {
+        if (vocabulary[number].kind == TermKind::stem)
+          texts.emplace_back(vocabulary.text(vocabulary[number]));
+      });
   return texts;
 }
 

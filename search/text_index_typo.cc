@@ -60,7 +60,7 @@ std::vector<Neighbour> neighbours_of(const TextIndexState& state, std::string_vi
   for (const Vocabulary::Entry* entry : std::span(found).first(kept)) {
     Neighbour neighbour{.text = std::string(state.vocabulary.text(*entry)),
                         .documents = entry->documents};
-    const std::vector<Document>& documents = state.documents;
+    const Document* const documents = state.documents.data();
     entry->postings.for_each([&](Posting posting) {
       if (neighbour.slots.size() < kSlotsAskedMax && documents[posting.slot].present())
         neighbour.slots.push_back(posting.slot);
