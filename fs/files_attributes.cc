@@ -93,11 +93,13 @@ Result<struct statvfs> Files::statfs(NodeId, Wait) {
   struct statvfs out{};
   out.f_bsize = out.f_frsize = kBlockBytes;
   out.f_blocks = space.total;
-  out.f_bfree = out.f_bavail = space.free;
+  // What a deletion gave back counts at once: a writer that needs it forces the checkpoint.
+  const std::uint64_t free = std::min(space.free + space.pending, space.total);
+  out.f_bfree = out.f_bavail = free;
   // Inodes are made of the same blocks: some 32 of them with a name fit into one page.
   constexpr std::uint64_t kInodesPerBlock = 8;
   out.f_files = space.total * kInodesPerBlock;
-  out.f_ffree = out.f_favail = space.free * kInodesPerBlock;
+  out.f_ffree = out.f_favail = free * kInodesPerBlock;
   out.f_namemax = kNameBytesMax;
   return out;
 }

@@ -223,7 +223,9 @@ Result<> SpaceMap::mark_allocated(Extent extent) {
 
 SpaceInfo SpaceMap::info() const {
   Lock lock(mutex_);
-  return {.total = total_blocks_ - ordinary_slots_ * kPageBlocks, .free = data_blocks()};
+  SpaceInfo info{.total = total_blocks_ - ordinary_slots_ * kPageBlocks, .free = data_blocks()};
+  for (const Extent& extent : pending_) info.pending += extent.blocks;
+  return info;
 }
 
 bool SpaceMap::holds(Extent extent) const {

@@ -44,6 +44,8 @@ struct VolumeOptions {
 struct SpaceInfo {          // in blocks
   std::uint64_t total = 0;  // what data and trees may use
   std::uint64_t free = 0;   // neither used nor waiting for a checkpoint, slop excluded
+  // Freed, and free again after the next checkpoint; whoever finds no space forces that one.
+  std::uint64_t pending = 0;
 };
 
 struct VolumeInfo {

@@ -227,6 +227,10 @@ class Attributes(harness.Case):
         after = os.statvfs(self.mnt)
         self.assertLessEqual(after.f_bfree, before.f_bfree - (8 << 20) // after.f_frsize)
         self.assertGreaterEqual(os.stat(self.path('f')).st_blocks * 512, 8 << 20)
+        # What a deletion gives back counts at once, not with the next checkpoint.
+        os.unlink(self.path('f'))
+        given_back = os.statvfs(self.mnt).f_bfree - after.f_bfree
+        self.assertGreaterEqual(given_back, (8 << 20) // after.f_frsize)
 
 
 class Content(harness.Case):
