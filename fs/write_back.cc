@@ -129,7 +129,7 @@ Result<> WriteBack::write_serially(Node& node) {
   Extents extents;
   std::size_t done = 0;
   auto result = write_pages(node, small, extents);
-  if (result && !small) result = volume_.flush_data();
+  if (result && !small) result = volume_.flush_data(FlushSite::file_content);
   if (result) result = commit_extents(node, extents, done);
   if (!result) {
     give_up(node, extents, done, result.error());

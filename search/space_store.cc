@@ -29,7 +29,7 @@ class Saving {
   }
   Transaction& transaction() { return transaction_; }
   Result<> commit() {
-    VEXFS_CHECK(volume_.flush_data());
+    VEXFS_CHECK(volume_.flush_data(FlushSite::blob_content));
     note_adopted();
     VEXFS_CHECK(volume_.commit(transaction_));
     committed_ = true;

@@ -15,8 +15,9 @@ namespace vexfs {
 inline constexpr std::uint64_t kBlobBytesMax = std::uint64_t{128} << 20;
 
 // Writes `parts`, one after the other, to newly allocated blocks and flushes nothing: the caller
-// calls Volume::flush_data() before it commits. Adds the adopts to `transaction`; returns the
-// reference (<= kValueBytesMax bytes) that the caller puts where it wants it.
+// calls Volume::flush_data(FlushSite::blob_content) before it commits. Adds the adopts to
+// `transaction`; returns the reference (<= kValueBytesMax bytes) that the caller puts where it
+// wants it.
 // ENOSPC: nothing is kept. EFBIG over kBlobBytesMax (also when space is too fragmented for one
 // reference).
 Result<std::string> write_blob(Volume& volume, Transaction& transaction,

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "storage/flush_site.h"
 
 namespace vexfs {
 
@@ -31,9 +32,9 @@ class BlockDevice {
   // All of a batch, or an error; a batch is one submission. EIO also for a short transfer.
   virtual Result<> read(std::span<const DeviceRead> batch) = 0;
   virtual Result<> write(std::span<const DeviceWrite> batch) = 0;
-  virtual Result<> flush() = 0;
+  virtual Result<> flush(FlushSite site) = 0;
   // A write and the flush after it, linked: the one I/O of a log batch.
-  virtual Result<> write_flushed(const DeviceWrite& write) = 0;
+  virtual Result<> write_flushed(const DeviceWrite& write, FlushSite site) = 0;
   // Gives the range back to the host where it can (hole in a sparse file); content is then zero
   // or unchanged. Never an error: it is an optimisation.
   virtual void discard(std::uint64_t offset, std::uint64_t bytes) = 0;

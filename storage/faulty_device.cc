@@ -40,11 +40,6 @@ bool FaultyDevice::fails(std::uint64_t& count, std::uint64_t at) {
   return at != 0 && (count == at || (faults_.forever && count > at));
 }
 
-bool FaultyDevice::lies(std::uint64_t& count, std::uint64_t at) {
-  ++count;
-  return at != 0 && (count == at || (faults_.lies_forever && count > at));
-}
-
 Result<> FaultyDevice::read(std::span<const DeviceRead> batch) {
   {
     Lock lock(mutex_);
@@ -63,25 +58,18 @@ Result<> FaultyDevice::write(std::span<const DeviceWrite> batch) {
   return {};
 }
 
-Result<> FaultyDevice::flush(bool of_log) {
+Result<> FaultyDevice::flush(FlushSite site) {
   {
     Lock lock(mutex_);
-    const bool lying = of_log ? lies(log_flushes_, faults_.lying_log_flush)
-                              : lies(plain_flushes_, faults_.lying_flush);
     if (fails(flushes_, faults_.flush)) return fail(faults_.code, "faulty: flush");
-    if (lying) return {};
   }
-  history_->add({.kind = DeviceEvent::Kind::flush, .data = {}});
+  if (site != faults_.skipped) history_->add({.kind = DeviceEvent::Kind::flush, .data = {}});
   return {};
 }
 
-Result<> FaultyDevice::flush() {
-  return flush(false);
-}
-
-Result<> FaultyDevice::write_flushed(const DeviceWrite& write) {
+Result<> FaultyDevice::write_flushed(const DeviceWrite& write, FlushSite site) {
   VEXFS_CHECK(this->write(std::span(&write, 1)));
-  return flush(true);
+  return flush(site);
 }
 
 void FaultyDevice::discard(std::uint64_t offset, std::uint64_t bytes) {

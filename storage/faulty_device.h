@@ -4,11 +4,12 @@
 //
 // Fault model: a write that no flush has followed may be there, be absent, or be torn at any
 // 512-byte border, each independently and in any order; everything before a flush that has
-// returned is there. A transfer that fails has changed nothing. A lying flush returns and does
+// returned is there. A transfer that fails has changed nothing. A skipped flush returns and does
 // nothing.
 // Threads: any; the history outlives the device that a volume owns.
 #pragma once
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -42,10 +43,8 @@ class DeviceHistory {
 struct DeviceFaults {
   std::uint64_t read = 0, write = 0, flush = 0;  // a batch counts as one
   int code = EIO;
-  bool forever = false;               // that one and all after it
-  std::uint64_t lying_flush = 0;      // of flush()
-  std::uint64_t lying_log_flush = 0;  // of write_flushed()
-  bool lies_forever = false;
+  bool forever = false;              // that one and all after it
+  std::optional<FlushSite> skipped{};  // a flush of this site returns and does nothing
 };
 
 class FaultyDevice final : public BlockDevice {
@@ -58,14 +57,12 @@ class FaultyDevice final : public BlockDevice {
   std::uint64_t size_bytes() const override { return memory_.size_bytes(); }
   Result<> read(std::span<const DeviceRead> batch) override;
   Result<> write(std::span<const DeviceWrite> batch) override;
-  Result<> flush() override;
-  Result<> write_flushed(const DeviceWrite& write) override;
+  Result<> flush(FlushSite site) override;
+  Result<> write_flushed(const DeviceWrite& write, FlushSite site) override;
   void discard(std::uint64_t offset, std::uint64_t bytes) override;
 
  private:
   bool fails(std::uint64_t& count, std::uint64_t at) REQUIRES(mutex_);
-  bool lies(std::uint64_t& count, std::uint64_t at) REQUIRES(mutex_);
-  Result<> flush(bool of_log);
 
   MemoryDevice memory_;
   const std::shared_ptr<DeviceHistory> history_;
@@ -73,7 +70,6 @@ class FaultyDevice final : public BlockDevice {
   Mutex mutex_{Rank::device};
   std::uint64_t reads_ GUARDED_BY(mutex_) = 0, writes_ GUARDED_BY(mutex_) = 0;
   std::uint64_t flushes_ GUARDED_BY(mutex_) = 0;
-  std::uint64_t plain_flushes_ GUARDED_BY(mutex_) = 0, log_flushes_ GUARDED_BY(mutex_) = 0;
 };
 
 // What a power cut leaves behind, for ever later cuts of one history.

@@ -64,13 +64,13 @@ class FileDevice final : public BlockDevice {
     return move(Ring::Direction::write, transfers);
   }
 
-  Result<> flush() override {
+  Result<> flush(FlushSite) override {
     VEXFS_TRY(Ring* const ring, Ring::mine());
     Timed timed(device_metrics().flush);
     return counted(ring->sync(file_));
   }
 
-  Result<> write_flushed(const DeviceWrite& write) override {
+  Result<> write_flushed(const DeviceWrite& write, FlushSite) override {
     VEXFS_TRY(Ring* const ring, Ring::mine());
     Timed timed(device_metrics().log);
     const Transfer transfer = transfer_of(write);

@@ -11,7 +11,7 @@ class FlushGroup {
  public:
   explicit FlushGroup(BlockDevice& device) : device_(device) {}
   // Returns when a flush that began after this call has ended, with its outcome.
-  Result<> flush() {
+  Result<> flush(FlushSite site) {
     Lock lock(mutex_);
     const std::uint64_t mine = begun_ + 1;
     while (ended_ < mine) {
@@ -21,7 +21,7 @@ class FlushGroup {
       }
       ++begun_;
       mutex_.unlock();
-      Result<> outcome = device_.flush();
+      Result<> outcome = device_.flush(site);
       mutex_.lock();
       outcome_ = outcome;
       ended_ = begun_;

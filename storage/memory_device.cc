@@ -62,7 +62,7 @@ Result<> MemoryDevice::write(std::span<const DeviceWrite> batch) {
   return {};
 }
 
-Result<> MemoryDevice::write_flushed(const DeviceWrite& write) {
+Result<> MemoryDevice::write_flushed(const DeviceWrite& write, FlushSite) {
   return this->write(std::span(&write, 1));
 }
 

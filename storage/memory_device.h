@@ -29,8 +29,8 @@ class MemoryDevice final : public BlockDevice {
   std::uint64_t size_bytes() const override;
   Result<> read(std::span<const DeviceRead> batch) override;
   Result<> write(std::span<const DeviceWrite> batch) override;
-  Result<> flush() override { return {}; }
-  Result<> write_flushed(const DeviceWrite& write) override;
+  Result<> flush(FlushSite) override { return {}; }
+  Result<> write_flushed(const DeviceWrite& write, FlushSite) override;
   void discard(std::uint64_t offset, std::uint64_t bytes) override;
 
   // Writes into an image, any number of bytes.

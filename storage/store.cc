@@ -84,10 +84,10 @@ Lsn Store::last_lsn() const {
   return wal_->last_lsn();
 }
 
-Result<> Store::flush_data() {
+Result<> Store::flush_data(FlushSite site) {
   if (closed_) return fail(ESHUTDOWN, "volume: closed");
   VEXFS_CHECK(health_.writable());
-  const Result<> outcome = flushes_.flush();
+  const Result<> outcome = flushes_.flush(site);
   if (!outcome) health_.end_writing(outcome.error());
   return outcome;
 }

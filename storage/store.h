@@ -46,7 +46,7 @@ class Store final : public Volume {
   void sync(Lsn lsn, Done done) override;
   Lsn last_lsn() const override;
   Result<> checkpoint() override;
-  Result<> flush_data() override;
+  Result<> flush_data(FlushSite site) override;
   Result<Extent> allocate(std::uint32_t blocks, BlockNo hint) override;
   void release(Extent extent) override;
   Result<> reserve(std::uint64_t blocks) override;

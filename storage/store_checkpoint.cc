@@ -97,7 +97,7 @@ Result<> Store::run_checkpoint(bool clean) {
   freeze(*frozen);
   Result<> outcome = record_space(*frozen);
   if (outcome) outcome = write_pages(*frozen);
-  if (outcome) outcome = device_->flush();
+  if (outcome) outcome = device_->flush(FlushSite::checkpoint_pages);
   if (outcome) outcome = write_root(*frozen, clean);
   if (outcome) {
     complete(*frozen);
@@ -185,7 +185,7 @@ Result<> Store::write_root(Frozen& frozen, bool clean) {
   next.checkpoint_lsn = frozen.cut.lsn;
   next.log_position = frozen.cut.position;
   next.clean = clean;
-  VEXFS_CHECK(write_superblock(*device_, next));
+  VEXFS_CHECK(write_superblock(*device_, next, FlushSite::checkpoint_root));
   Lock lock(superblock_mutex_);
   superblock_ = next;
   return {};

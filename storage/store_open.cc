@@ -78,7 +78,6 @@ Result<> Volume::format(BlockDevice& device, const FormatOptions& options) {
   superblock.id_high = id[0];
   superblock.id_low = id[1];
   VEXFS_CHECK(zero_log(device, log));
-  VEXFS_CHECK(device.flush());
   return write_all_superblocks(device, superblock);
 }
 
@@ -127,7 +126,7 @@ Result<> Store::recover() {
     ++facts.mount_epoch;
     facts.clean = false;
     // Its flush also covers the log that was just read: it may have come from a disk's cache.
-    VEXFS_CHECK(write_superblock(*device_, facts));
+    VEXFS_CHECK(write_superblock(*device_, facts, FlushSite::mount));
     Lock lock(superblock_mutex_);
     superblock_ = facts;
   }

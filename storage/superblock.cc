@@ -151,15 +151,15 @@ Result<Superblock> read_superblock(BlockDevice& device) {
   return *search.newest;
 }
 
-Result<> write_superblock(BlockDevice& device, Superblock& superblock) {
+Result<> write_superblock(BlockDevice& device, Superblock& superblock, FlushSite site) {
   VEXFS_CHECK(write_copies(device, superblock));
-  return device.flush();
+  return device.flush(site);
 }
 
 Result<> write_all_superblocks(BlockDevice& device, Superblock& superblock) {
   for (unsigned slot = 0; slot < kSuperblockSlots; ++slot)
     VEXFS_CHECK(write_copies(device, superblock));
-  return device.flush();
+  return device.flush(FlushSite::format);
 }
 
 }  // namespace vexfs

@@ -37,7 +37,7 @@ struct Superblock {
 // copies are damaged. EFBIG: the device is shorter than the volume.
 Result<Superblock> read_superblock(BlockDevice& device);
 // Raises the sequence and writes both copies of its slot, durably.
-Result<> write_superblock(BlockDevice& device, Superblock& superblock);
+Result<> write_superblock(BlockDevice& device, Superblock& superblock, FlushSite site);
 // Writes all slots, for a new volume.
 Result<> write_all_superblocks(BlockDevice& device, Superblock& superblock);
 

@@ -105,7 +105,7 @@ class Volume {
   virtual Lsn last_lsn() const = 0;
   virtual Result<> checkpoint() = 0;
   // Flushes the device: what write_blocks() wrote is durable. Concurrent callers share one.
-  virtual Result<> flush_data() = 0;
+  virtual Result<> flush_data(FlushSite site) = 0;
 
   // --- space for data
   // 1 ..= blocks, contiguous, near `hint` where possible. ENOSPC. Belongs to the caller, in

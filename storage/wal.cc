@@ -254,7 +254,8 @@ Result<> Wal::write_next() {
   const bool flush = flush_is_due(last, now);
   const std::uint64_t durable = durable_lsn_;
   mutex_.unlock();
-  Result<> outcome = batch.transactions > 0 ? write(batch, durable, flush) : device_.flush();
+  Result<> outcome =
+      batch.transactions > 0 ? write(batch, durable, flush) : device_.flush(FlushSite::log_written);
   mutex_.lock();
   if (!outcome) {
     health_.end_writing(outcome.error());
@@ -300,7 +301,7 @@ Result<> Wal::write(Batch& batch, std::uint64_t durable, bool flush) {
   wal_metrics().bytes.add(bytes);
   const DeviceWrite write{.offset = kLogOffset + batch.position % options_.ring.bytes,
                           .from = batch.buffer.bytes().first(bytes)};
-  if (flush) return device_.write_flushed(write);
+  if (flush) return device_.write_flushed(write, FlushSite::log_batch);
   return device_.write(std::span(&write, 1));
 }
 

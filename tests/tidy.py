@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Fails when the tree breaks a rule of ARCHITECTURE: an #include against the arrows, a
-third-party header outside its home, a file that has grown too long, a missing licence line."""
+third-party header outside its home, a file that has grown too long, a missing licence line, a
+flush site that does not stand in exactly one place."""
 import pathlib
 import re
 import sys
@@ -59,7 +60,21 @@ def faults_of(path, name, folder):
                     yield f'{name}:{number}: <{hit[2]}> belongs to {" ".join(homes)}'
 
 
+def flush_site_faults(root):
+    """Each FlushSite stands in one place: a new flush needs a site of its own, and so a control."""
+    header = (root / 'storage/flush_site.h').read_text()
+    body = header.split('enum class FlushSite')[1].split('};')[0]
+    sites = re.findall(r'^  (\w+),', body, re.M)
+    program = ''.join(path.read_text() for folder in ('storage', 'search', 'fs', 'src', 'tools')
+                      for path in sorted((root / folder).rglob('*.cc')))
+    for site in sites:
+        uses = len(re.findall(rf'FlushSite::{site}\b', program))
+        if uses != 1:
+            yield f'storage/flush_site.h: {site} stands in {uses} places, not in one'
+
+
 def faults(root):
+    yield from flush_site_faults(root)
     for folder in ARROWS:
         for path in sorted((root / folder).rglob('*')):
             if path.suffix in ('.h', '.cc'):

@@ -35,8 +35,8 @@ Result<> ProgressDevice::write(std::span<const DeviceWrite> batch) {
   return {};
 }
 
-Result<> ProgressDevice::write_flushed(const DeviceWrite& write) {
-  VEXFS_CHECK(device_.write_flushed(write));
+Result<> ProgressDevice::write_flushed(const DeviceWrite& write, FlushSite site) {
+  VEXFS_CHECK(device_.write_flushed(write, site));
   count(write.from.size());
   return {};
 }

@@ -34,8 +34,8 @@ class ProgressDevice final : public BlockDevice {
   std::uint64_t size_bytes() const override { return device_.size_bytes(); }
   Result<> read(std::span<const DeviceRead> batch) override { return device_.read(batch); }
   Result<> write(std::span<const DeviceWrite> batch) override;
-  Result<> flush() override { return device_.flush(); }
-  Result<> write_flushed(const DeviceWrite& write) override;
+  Result<> flush(FlushSite site) override { return device_.flush(site); }
+  Result<> write_flushed(const DeviceWrite& write, FlushSite site) override;
   void discard(std::uint64_t offset, std::uint64_t bytes) override {
     device_.discard(offset, bytes);
   }

@@ -41,7 +41,7 @@ class CrashVolume final : public Volume {
   void sync(Lsn lsn, Done done) override { done(sync(lsn)); }
   Lsn last_lsn() const override { return now_->last_lsn(); }
   Result<> checkpoint() override { return {}; }
-  Result<> flush_data() override {
+  Result<> flush_data(FlushSite) override {
     Lock lock(mutex_);
     for (auto& [block, content] : unflushed_) blocks_[block] = std::move(content);
     unflushed_.clear();

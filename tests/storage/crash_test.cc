@@ -144,7 +144,7 @@ class Workload {
     const Buffer data = Buffer::take(std::size_t{extent->blocks} * kBlockBytes);
     for (std::byte& b : data.bytes()) b = static_cast<std::byte>(rng_());
     REQUIRE(volume_.write_blocks(extent->first, data.bytes()));
-    REQUIRE(volume_.flush_data());
+    REQUIRE(volume_.flush_data(FlushSite::file_content));
     const Key value = Key().u32(extent->blocks).u64(hash64(data.bytes()));
     Transaction mine, models;
     mine.adopt(*extent);
@@ -344,12 +344,14 @@ TEST_CASE("control: the simulator sees a device that lies about its flushes") {
   const QuietLog quiet;
   DeviceFaults faults;
   SUBCASE("of the log") {
-    faults.lying_log_flush = 1;
+    faults.skipped = FlushSite::log_batch;
   }
-  SUBCASE("of data, checkpoints and superblocks") {
-    faults.lying_flush = 2;
+  SUBCASE("of data") {
+    faults.skipped = FlushSite::file_content;
   }
-  faults.lies_forever = true;
+  SUBCASE("of checkpoints") {
+    faults.skipped = FlushSite::checkpoint_pages;
+  }
   std::size_t violations = 0;
   for (unsigned seed = 1; seed <= 6 && violations == 0; ++seed)
     violations += Simulator(seed, {.faults = faults}).run().violations;

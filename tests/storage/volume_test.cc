@@ -134,7 +134,7 @@ TEST_CASE("data blocks: allocate, write, adopt, read after a crash; what was not
     CHECK(kept.blocks == 8);
     CHECK((*volume)->space().free == free_before - 8 - lost.blocks);
     REQUIRE((*volume)->write_blocks(kept.first, data.bytes()));
-    REQUIRE((*volume)->flush_data());
+    REQUIRE((*volume)->flush_data(FlushSite::file_content));
     Transaction transaction;
     transaction.adopt(kept);
     transaction.put(Tree::meta, as_bytes("k"), as_bytes("v"));

@@ -60,7 +60,7 @@ class ModelVolume : public Volume {
     return Lsn{lsn_};
   }
   Result<> checkpoint() override { return {}; }
-  Result<> flush_data() override { return {}; }
+  Result<> flush_data(FlushSite) override { return {}; }
 
   Result<Extent> allocate(std::uint32_t blocks, BlockNo) override {
     Lock lock(mutex_);
