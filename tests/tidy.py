@@ -34,6 +34,8 @@ HOMES = {
     'doctest/': ['tests/'],
     'lmdb': ['bench/'],
     'hnswlib/': ['bench/'],
+    'rocksdb/': ['bench/'],
+    'sqlite3': ['bench/'],
 }
 LINES_MAX, COLUMNS_MAX = 600, 100
 INCLUDE = re.compile(r'\s*#\s*include\s+(["<])([^">]+)')
