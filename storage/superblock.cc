@@ -151,6 +151,17 @@ Result<Superblock> read_superblock(BlockDevice& device) {
   return *search.newest;
 }
 
+Result<Superblock> read_superblock_copy(BlockDevice& device, unsigned slot, unsigned copy) {
+  const Buffer bytes = Buffer::take(sizeof(SuperblockRecord));
+  const std::uint64_t offset = superblock_offset(slot, copy);
+  if (offset + bytes.size() > device.size_bytes()) return fail(EMEDIUMTYPE, "superblock: none");
+  VEXFS_CHECK(device.read(offset, bytes.bytes()));
+  Search search;
+  look_at(bytes.data(), search);
+  if (!search.newest) return std::unexpected(search.refused);
+  return *search.newest;
+}
+
 Result<> write_superblock(BlockDevice& device, Superblock& superblock, FlushSite site) {
   VEXFS_CHECK(write_copies(device, superblock));
   return device.flush(site);

@@ -36,6 +36,8 @@ struct Superblock {
 // The newest valid copy. EMEDIUMTYPE: none was ever here. ENOTSUP: a newer format. EUCLEAN: all
 // copies are damaged. EFBIG: the device is shorter than the volume.
 Result<Superblock> read_superblock(BlockDevice& device);
+// One copy. EMEDIUMTYPE: none was ever here. ENOTSUP, EUCLEAN, EIO as above.
+Result<Superblock> read_superblock_copy(BlockDevice& device, unsigned slot, unsigned copy);
 // Raises the sequence and writes both copies of its slot, durably.
 Result<> write_superblock(BlockDevice& device, Superblock& superblock, FlushSite site);
 // Writes all slots, for a new volume.

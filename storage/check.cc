@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/check.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "base/text.h"
+#include "storage/check_data.h"
+#include "storage/check_pages.h"
+#include "storage/check_space.h"
+#include "storage/file_extent.h"
+
+namespace vexfs {
+
+namespace {
+
+unsigned threads_of(const CheckOptions& options) {
+  if (options.threads != 0) return options.threads;
+  return std::clamp(std::thread::hardware_concurrency(), 1U, 16U);
+}
+
+std::string name_of_pair(Tree tree, Bytes key) {
+  KeyReader reader(key);
+  const std::uint64_t first = reader.u64(), second = reader.u64();
+  if (tree == Tree::extent && !reader.failed())
+    return format("inode {}, file block {}", first, second);
+  std::string hex;
+  for (const std::byte b : key) hex += format("{:02x}", std::to_integer<unsigned>(b));
+  return format("tree {}, key {}", name_of(tree), hex);
+}
+
+// Claims the blocks that pairs of the trees reference, and has their checksums compared.
+class ReferenceCheck {
+ public:
+  ReferenceCheck(const CheckImage& image, const CheckOptions& options, BlockClaims& claims,
+                 CheckReport& report, DataCheck& data)
+      : image_(image), options_(options), claims_(claims), report_(report), data_(data) {}
+
+  bool run(const CheckMeter& meter) {
+    bool whole = true;
+    for (const Tree tree : options_.referencing)
+      whole &= image_.scan(tree, [&](Bytes key, Bytes value) {
+        look_at(tree, key, value);
+        return !meter.cancelled();
+      });
+    return whole && !unclear_;
+  }
+
+ private:
+  void look_at(Tree tree, Bytes key, Bytes value) {
+    ++report_.counts.pairs;
+    references_.clear();
+    const auto found = options_.references ? options_.references(tree, key, value, references_)
+                                           : file_references(tree, key, value, references_);
+    if (!found) {
+      unclear_ = true;
+      return find(tree, key, "reference", found.error().what);
+    }
+    for (BlockReference& each : references_) claim(tree, key, each);
+  }
+  void claim(Tree tree, Bytes key, BlockReference& reference) {
+    switch (claims_.claim(reference.extent, BlockClaims::Kind::recorded)) {
+      case BlockClaims::Claimed::outside:
+        return find(tree, key, "block-outside", "names blocks outside of the data area");
+      case BlockClaims::Claimed::twice:
+        find(tree, key, "block-twice", "its blocks are also those of something else");
+        break;
+      case BlockClaims::Claimed::yes:
+        break;
+    }
+    if (options_.data && !reference.checks.empty())
+      data_.add(std::move(reference), name_of_pair(tree, key));
+  }
+  void find(Tree tree, Bytes key, const char* code, std::string sentence) {
+    report_.add({.code = code,
+                 .severity = Severity::error,
+                 .where = name_of_pair(tree, key),
+                 .sentence = std::move(sentence)});
+  }
+
+  const CheckImage& image_;
+  const CheckOptions& options_;
+  BlockClaims& claims_;
+  CheckReport& report_;
+  DataCheck& data_;
+  std::vector<BlockReference> references_;
+  bool unclear_ = false;
+};
+
+}  // namespace
+
+Result<> file_references(Tree tree, Bytes key, Bytes value, std::vector<BlockReference>& into) {
+  if (tree != Tree::extent) return {};
+  VEXFS_TRY(const FileExtent extent, FileExtent::decode(key, value));
+  if (extent.on_disk()) into.push_back({.extent = extent.where(), .checks = extent.checks});
+  return {};
+}
+
+Result<> check_volume(BlockDevice& device, const CheckOptions& options, CheckReport& report) {
+  VEXFS_TRY(const auto image, CheckImage::open(device, report));
+  return check_image(*image, options, report);
+}
+
+Result<> check_image(CheckImage& image, const CheckOptions& options, CheckReport& report) {
+  report.counts.log_frames = image.log_frames();
+  report.counts.log_transactions = image.log_transactions();
+  const unsigned threads = threads_of(options);
+  CheckMeter meter(options);
+  SpaceCheck space(image, report);
+  BlockClaims claims(image.facts().data_first, image.facts().data_end);
+  const bool pages_whole = PageCheck(image, claims, report, meter).run(threads);
+  space.load();
+  meter.expect(space.used_blocks());
+  DataCheck data(image.device(), report, meter, threads);
+  const bool references_whole = ReferenceCheck(image, options, claims, report, data).run(meter);
+  data.finish();
+  report.counts.data_blocks = data.blocks();
+  if (meter.cancelled()) return fail(ECANCELED, "check: cancelled");
+  space.compare(claims, pages_whole && references_whole);
+  return {};
+}
+
+}  // namespace vexfs

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// SpaceCheck: the map of free space, as the last checkpoint recorded it and the log changed it,
+// against what pages, extents and blobs have claimed.
+// Threads: one.
+#pragma once
+#include "storage/check_blocks.h"
+#include "storage/check_image.h"
+
+namespace vexfs {
+
+class SpaceCheck {
+ public:
+  SpaceCheck(const CheckImage& image, CheckReport& report);
+  void load();  // the map, then the log's changes
+  std::uint64_t used_blocks() const;
+  // `whole`: every claim has been made. Else what is used by nobody may be used all the same.
+  void compare(const BlockClaims& claims, bool whole);
+
+ private:
+  void apply(const TransactionReader::Record& change);
+  void find(const char* code, Severity severity, Extent run, const char* sentence);
+
+  const CheckImage& image_;
+  CheckReport& report_;
+  BlockGroups map_;
+  bool readable_ = true;
+};
+
+}  // namespace vexfs
