@@ -12,6 +12,7 @@
 
 #include "base/mutex.h"
 #include "search/collection_settings.h"
+#include "search/embedder.h"
 #include "search/space.h"
 #include "search/text_index.h"
 
@@ -48,10 +49,17 @@ class CollectionText {
 
 class Collection {
  public:
+  // Taken together, so that a question's vector is of the rows' own embedder.
   struct Computed {
     std::shared_ptr<Space> space;
     std::shared_ptr<CollectionText> text;
+    std::shared_ptr<const Embedder> embedder;  // null: chunks have no vectors
   };
+  struct OwnVector {
+    std::shared_ptr<Space> space;  // null: none
+    Slot slot = kNoSlot;
+  };
+  using OwnSlots = std::unordered_map<Ino, Slot>;
 
   Collection(Ino root, CollectionSettings settings) : root_(root), settings_(std::move(settings)) {}
 
@@ -69,10 +77,10 @@ class Collection {
     Lock lock(mutex_);
     return user_;
   }
-  void set_user(std::shared_ptr<Space> space) {
+  void set_user(std::shared_ptr<Space> space, OwnSlots own = {}) {
     Lock lock(mutex_);
     user_ = std::move(space);
-    own_.clear();
+    own_ = std::move(own);
   }
   Computed computed() const {
     Lock lock(mutex_);
@@ -84,10 +92,14 @@ class Collection {
   }
 
   // Vectors set by hand, by the slot they have in the user space.
-  Slot own_vector(Ino ino) const {
+  OwnVector own_vector(Ino ino) const {
     Lock lock(mutex_);
     const auto found = own_.find(ino);
-    return found == own_.end() ? kNoSlot : found->second;
+    return found == own_.end() ? OwnVector{} : OwnVector{.space = user_, .slot = found->second};
+  }
+  bool has_own_vector(Ino ino) const {
+    Lock lock(mutex_);
+    return own_.contains(ino);
   }
   std::vector<Ino> own_vectors() const {
     Lock lock(mutex_);
@@ -110,7 +122,7 @@ class Collection {
   CollectionSettings settings_ GUARDED_BY(mutex_);
   std::shared_ptr<Space> user_ GUARDED_BY(mutex_);
   Computed computed_ GUARDED_BY(mutex_);
-  std::unordered_map<Ino, Slot> own_ GUARDED_BY(mutex_);
+  OwnSlots own_ GUARDED_BY(mutex_);
 };
 
 }  // namespace vexfs

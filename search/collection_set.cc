@@ -10,7 +10,6 @@ namespace vexfs {
 
 namespace {
 
-constexpr std::string_view kNextSpaceKey = "search.next_space";
 constexpr int kDepthMax = 2048;  // a path has at most 4096 bytes; a longer chain is a loop
 
 }  // namespace
@@ -34,8 +33,8 @@ Result<> CollectionSet::open() {
     damaged |= !store;
     if (!store) return true;
     const SpaceIdentity identity = store->identity();
-    auto stored = std::make_shared<Stored>(Stored{
-        .store = std::move(*store), .space = std::make_shared<Space>(identity), .text = nullptr});
+    auto stored = std::make_shared<Stored>(
+        Stored{.store = std::move(*store), .space = std::make_shared<Space>(identity)});
     if (identity.kind == SpaceKind::computed) stored->text = std::make_shared<CollectionText>();
     spaces_[identity.id] = stored;
     next_id_ = std::max(next_id_, identity.id + 1);
@@ -53,7 +52,7 @@ Result<> CollectionSet::open() {
     if (found == collections_.end()) {
       replaced_.push_back(stored);
     } else if (stored->text) {
-      found->second->set_computed({.space = stored->space, .text = stored->text});
+      found->second->set_computed(stored->computed());
     } else {
       found->second->set_user(stored->space);
     }
@@ -62,25 +61,48 @@ Result<> CollectionSet::open() {
   return find_orphans();
 }
 
+namespace {
+
+// The first space id from `from` on that a key of the tree begins with, after `letter` (0: none).
+Result<std::optional<std::uint32_t>> next_space(Volume& volume, Tree tree, char letter,
+                                                std::uint32_t from) {
+  std::optional<std::uint32_t> found;
+  Key key = letter == 0 ? Key() : Key().u8(static_cast<std::uint8_t>(letter));
+  const Key to = letter == 0 ? Key() : Key().u8(static_cast<std::uint8_t>(letter + 1));
+  VEXFS_CHECK(volume.scan(tree, key.u32(from), to, [&](Bytes its, Bytes) {
+    KeyReader reader(its);
+    if (letter != 0) reader.u8();
+    const std::uint32_t id = reader.u32();
+    if (!reader.failed()) found = id;
+    return false;
+  }));
+  return found;
+}
+
+}  // namespace
+
 Result<> CollectionSet::find_orphans() {
-  // A space gave way and a crash came before its pieces were given back.
-  const Key from = search_key::piece('r', 0, 0);
-  const Key to = Key().u8('r' + 1);
-  return volume_.scan(Tree::space, from, to, [&](Bytes key, Bytes) {
-    KeyReader reader(key);
-    reader.u8();
-    const SpaceIdentity identity{.id = reader.u32()};
-    const bool known =
-        spaces_.contains(identity.id) || std::ranges::any_of(replaced_, [&](const auto& replaced) {
-          return replaced->space->identity().id == identity.id;
-        });
-    if (!reader.failed() && !known)
-      replaced_.push_back(
-          std::make_shared<Stored>(Stored{.store = SpaceStore(volume_, identity),
-                                          .space = std::make_shared<Space>(identity),
-                                          .text = nullptr}));
-    return true;
-  });
+  // A crash came while a space was made, or before the pieces of one that gave way were freed.
+  std::set<std::uint32_t> known;
+  for (const auto& [id, stored] : spaces_) known.insert(id);
+  for (const auto& replaced : replaced_) known.insert(replaced->space->identity().id);
+  const std::pair<Tree, char> places[] = {{Tree::space, 'r'},
+                                          {Tree::space, 't'},
+                                          {Tree::space, 'g'},
+                                          {Tree::space, 'e'},
+                                          {Tree::vector, '\0'}};
+  for (const auto& [tree, letter] : places) {
+    for (std::uint32_t from = 0;;) {
+      VEXFS_TRY(const auto id, next_space(volume_, tree, letter, from));
+      if (!id) break;
+      from = *id + 1;
+      if (!known.insert(*id).second) continue;
+      const SpaceIdentity identity{.id = *id};
+      replaced_.push_back(std::make_shared<Stored>(Stored{
+          .store = SpaceStore(volume_, identity), .space = std::make_shared<Space>(identity)}));
+    }
+  }
+  return {};
 }
 
 std::size_t CollectionSet::count() const {
@@ -164,104 +186,6 @@ void CollectionSet::erase(Ino root) {
   if (const auto user = erased->user()) replace(user->identity().id);
   if (const auto computed = erased->computed(); computed.space)
     replace(computed.space->identity().id);
-}
-
-void CollectionSet::replace(std::uint32_t id) {
-  const auto found = spaces_.find(id);
-  if (found == spaces_.end()) return;
-  replaced_.push_back(found->second);
-  spaces_.erase(found);
-}
-
-Result<std::shared_ptr<CollectionSet::Stored>> CollectionSet::make_space(SpaceIdentity identity) {
-  {
-    Lock lock(mutex_);
-    identity.id = next_id_++;
-  }
-  Transaction transaction;
-  transaction.put(Tree::space, search_key::space(identity.collection, identity.kind),
-                  as_bytes(SpaceStore::encode(identity, 0, 0, 0)));
-  transaction.put(Tree::meta, as_bytes(kNextSpaceKey), bytes_of(le32(identity.id + 1)));
-  VEXFS_CHECK(volume_.commit(transaction));
-  auto made = std::make_shared<Stored>(Stored{.store = SpaceStore(volume_, identity),
-                                              .space = std::make_shared<Space>(identity),
-                                              .text = nullptr});
-  if (identity.kind == SpaceKind::computed) made->text = std::make_shared<CollectionText>();
-  log(Level::info, "search", "new space",
-      {{"space", identity.id},
-       {"collection", static_cast<std::uint64_t>(identity.collection)},
-       {"dimension", identity.dimension}});
-  Lock lock(mutex_);
-  spaces_[identity.id] = made;
-  return made;
-}
-
-Result<std::shared_ptr<Space>> CollectionSet::user_space(Collection& collection,
-                                                         std::uint32_t dimension, Metric metric) {
-  Lock making(making_);
-  const auto present = collection.user();
-  if (present && present->identity().dimension == dimension && present->identity().metric == metric)
-    return Space::pin(present);
-  if (present && present->in_use())
-    return fail(EINVAL, "collection: its vectors have another dimension or metric");
-  VEXFS_TRY(const auto made, make_space({.collection = collection.root(),
-                                         .kind = SpaceKind::user,
-                                         .dimension = dimension,
-                                         .metric = metric,
-                                         .embedder = {}}));
-  auto pinned = Space::pin(made->space);
-  collection.set_user(made->space);
-  if (present) {
-    Lock lock(mutex_);
-    replace(present->identity().id);
-  }
-  return pinned;
-}
-
-Result<Collection::Computed> CollectionSet::computed_space(Collection& collection,
-                                                           std::uint32_t dimension,
-                                                           const std::string& embedder) {
-  Lock making(making_);
-  const auto present = collection.computed();
-  if (present.space && present.space->identity().dimension == dimension &&
-      present.space->identity().embedder == embedder)
-    return present;
-  VEXFS_TRY(const auto made, make_space({.collection = collection.root(),
-                                         .kind = SpaceKind::computed,
-                                         .dimension = dimension,
-                                         .metric = Metric::cosine,
-                                         .embedder = embedder}));
-  const Collection::Computed computed{.space = made->space, .text = made->text};
-  collection.set_computed(computed);
-  if (present.space) {
-    Lock lock(mutex_);
-    replace(present.space->identity().id);
-  }
-  return computed;
-}
-
-std::shared_ptr<Space> CollectionSet::space(std::uint32_t id) const {
-  Lock lock(mutex_);
-  const auto found = spaces_.find(id);
-  return found == spaces_.end() ? nullptr : found->second->space;
-}
-
-std::shared_ptr<CollectionText> CollectionSet::text_of(std::uint32_t space_id) const {
-  Lock lock(mutex_);
-  const auto found = spaces_.find(space_id);
-  return found == spaces_.end() ? nullptr : found->second->text;
-}
-
-std::vector<std::shared_ptr<CollectionSet::Stored>> CollectionSet::stored() const {
-  Lock lock(mutex_);
-  std::vector<std::shared_ptr<Stored>> all;
-  for (const auto& [id, stored] : spaces_) all.push_back(stored);
-  return all;
-}
-
-std::vector<std::shared_ptr<CollectionSet::Stored>> CollectionSet::take_replaced() {
-  Lock lock(mutex_);
-  return std::exchange(replaced_, {});
 }
 
 }  // namespace vexfs

@@ -4,7 +4,8 @@
 // A file is in the collection of the nearest root above it, computed from parents when it is
 // wanted, so a move needs no bookkeeping here.
 //
-// Threads: any. root_of() calls FileView.
+// Locks, outermost first: saving(), making_, a space's gate, mutex_.
+// Threads: any. of_directory() and of_file() call FileView.
 #pragma once
 #include <map>
 #include <memory>
@@ -18,6 +19,8 @@
 #include "storage/volume.h"
 
 namespace vexfs {
+
+inline constexpr std::string_view kNextSpaceKey = "search.next_space";  // in Tree::meta
 
 class CollectionSet {
  public:
@@ -46,30 +49,55 @@ class CollectionSet {
   // is not in use gives way to it. EINVAL: it is. While the pointer is held, the space is in use.
   Result<std::shared_ptr<Space>> user_space(Collection& collection, std::uint32_t dimension,
                                             Metric metric);
-  // One of another embedder gives way; its files are to be indexed again.
-  Result<Collection::Computed> computed_space(Collection& collection, std::uint32_t dimension,
-                                              const std::string& embedder);
-
-  // By id; null for a space that is no more.
-  std::shared_ptr<Space> space(std::uint32_t id) const;
-  std::shared_ptr<CollectionText> text_of(std::uint32_t space_id) const;
+  // The one there is, whatever its embedder; else a new one for `first` (null: no vectors).
+  Result<Collection::Computed> computed_space(Collection& collection,
+                                              std::shared_ptr<const Embedder> first);
 
   // For the saver and the loader, one at a time.
   struct Stored {
     SpaceStore store;
     std::shared_ptr<Space> space;
-    std::shared_ptr<CollectionText> text;  // null for a user space
+    std::shared_ptr<CollectionText> text = nullptr;  // null for a user space
+    std::shared_ptr<const Embedder> embedder = nullptr;
+    Collection::Computed computed() const {
+      return {.space = space, .text = text, .embedder = embedder};
+    }
   };
   std::vector<std::shared_ptr<Stored>> stored() const;
-  // Spaces that gave way; their pieces are for the saver to give back.
-  std::vector<std::shared_ptr<Stored>> take_replaced();
+  // The embedder of a computed space, as it was saved with it. Without it its rows are good for
+  // nothing but their words, until they are made again.
+  Result<> load_embedder(Stored& stored);
+  // Held by who saves spaces, so that none is saved that is not in force.
+  Mutex& saving() { return saving_; }
+
+  // A space to be made beside the one in force and unknown to all but the caller; a crash erases
+  // it. `identity` without its id; `learnt`: what the embedder saved, empty for none.
+  Result<std::shared_ptr<Stored>> begin_space(SpaceIdentity identity,
+                                              std::shared_ptr<const Embedder> embedder,
+                                              std::string_view learnt);
+  // Puts `next` in the place of `before`, in one transaction. `last` runs while nothing changes
+  // and returns the vectors set by hand in `next`, every row of which is saved then.
+  // kReplaced: `before` is not in force any more, `next` is for give_up().
+  using LastLook = FunctionRef<Result<Collection::OwnSlots>()>;
+  Result<> switch_space(const std::shared_ptr<Stored>& before, const std::shared_ptr<Stored>& next,
+                        LastLook last);
+  // `stored` is for nobody: its pieces are given back by remove_replaced().
+  void give_up(std::shared_ptr<Stored> stored);
+  // Frees what the spaces that gave way hold on the volume, in steps; `stop` ends it between two.
+  Result<> remove_replaced(FunctionRef<bool()> stop);
+  std::size_t replaced() const;
 
  private:
-  Result<std::shared_ptr<Stored>> make_space(SpaceIdentity identity) REQUIRES(making_);
+  Result<std::shared_ptr<Stored>> make_space(SpaceIdentity identity,
+                                             std::shared_ptr<const Embedder> embedder)
+      REQUIRES(making_);
+  Result<std::uint32_t> next_id(Transaction& transaction);
+  bool in_force(const Stored& stored) const REQUIRES(mutex_);
   Result<> find_orphans() REQUIRES(mutex_);
   void replace(std::uint32_t id) REQUIRES(mutex_);
 
   Volume& volume_;
+  Mutex saving_{Rank::engine};
   Mutex making_{Rank::engine};  // one space is made at a time; held while committing
   mutable Mutex mutex_{Rank::space};
   std::map<Ino, std::shared_ptr<Collection>> collections_ GUARDED_BY(mutex_);

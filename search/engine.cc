@@ -96,10 +96,18 @@ void EngineImpl::run_keeper() {
     while (!state_.stopping && keeper_.grow_graphs()) {
     }
     if (!state_.stopping && !state_.volume.read_only()) keeper_.save_if_due();
+    if (!state_.volume.read_only()) remove_replaced();
     Lock lock(keeper_mutex_);
     if (state_.stopping) return;
     keeper_wake_.wait_for(keeper_mutex_, std::chrono::milliseconds(500));
   }
+}
+
+void EngineImpl::remove_replaced() {
+  const auto stop = [this] { return state_.stopping.load(); };
+  if (const auto removed = state_.collections.remove_replaced(stop); !removed)
+    log(Level::warn, "search", "a space that gave way could not be freed",
+        {{"why", std::string_view(removed.error().what)}});
 }
 
 void EngineImpl::place_vectors() {

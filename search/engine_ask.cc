@@ -51,7 +51,7 @@ bool Ask::chunk_unchanged(const Space& space, Slot slot) {
   if (!fresh) return at->second;
   const Ino ino = space.columns().ino(slot);
   const auto record = records_.chunk(ino, space.columns().part(slot));
-  if (!record || record->slot != slot) return false;
+  if (!record || record->hash != space.columns().check(slot)) return false;
   const auto bytes = read_range(*state_.files, ino, record->offset, record->bytes);
   at->second = bytes && hash64(as_bytes(*bytes)) == record->hash;
   return at->second;
@@ -59,7 +59,7 @@ bool Ask::chunk_unchanged(const Space& space, Slot slot) {
 
 bool Ask::replaced_by_own(const Collection& collection, const Space& space, Slot slot) const {
   return space.identity().kind == SpaceKind::computed &&
-         collection.own_vector(space.columns().ino(slot)) != kNoSlot;
+         collection.has_own_vector(space.columns().ino(slot));
 }
 
 Ask::List Ask::distinct(List list) const {
@@ -139,7 +139,7 @@ std::optional<Hit> Ask::hit(const Ranked& ranked) {
     return hit;
   }
   const auto record = records_.chunk(ranked.ino, part);
-  if (!record || record->slot != ranked.slot) return std::nullopt;
+  if (!record || record->hash != columns.check(ranked.slot)) return std::nullopt;
   const auto bytes = read_range(*state_.files, ranked.ino, record->offset, record->bytes);
   if (!bytes || hash64(as_bytes(*bytes)) != record->hash) return std::nullopt;
   hit.locator = {.kind = static_cast<Locator::Kind>(record->locator),

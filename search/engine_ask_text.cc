@@ -30,8 +30,8 @@ Result<Ask::List> Ask::ask_text(const Collection& collection) {
   const Space& space = *computed.space;
   const TextIndex& index = computed.text->index();
   const auto accept = [&](Slot slot) { return slot < space.size() && usable(space, slot); };
-  const Embedder* embedder = state_.embedders.of(collection.settings());
-  const bool vectors = embedder && space.identity().embedder == embedder->identity();
+  const Embedder* const embedder = computed.embedder.get();
+  const bool vectors = embedder != nullptr;
   const bool by_words = options_.mode != Mode::vector;
   const bool by_vectors = options_.mode != Mode::text && vectors;
   if (options_.mode == Mode::vector && !vectors) {

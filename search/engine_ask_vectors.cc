@@ -96,17 +96,20 @@ std::vector<std::vector<float>> Ask::vectors_of(Ino ino, std::shared_ptr<Space>&
   collection = state_.collections.of_file(*state_.files, ino);
   if (!collection) return vectors;
   std::vector<Slot> slots;
-  if (const Slot own = collection->own_vector(ino); own != kNoSlot) {
-    space = collection->user();
-    slots.push_back(own);
+  if (const Collection::OwnVector own = collection->own_vector(ino); own.space) {
+    space = own.space;
+    slots.push_back(own.slot);
   } else if (const auto record = records_.file(ino); record && record->parts != 0) {
-    space = state_.collections.space(record->space);
-    if (is_rows(*record)) {
-      for (const Run& run : records_.runs(record->space, ino))
+    const auto present = [&] {
+      return is_rows(*record) ? collection->user() : collection->computed().space;
+    };
+    do {  // a space that gives way meanwhile takes its records along
+      space = present();
+      slots.clear();
+      if (!space) break;
+      for (const Run& run : records_.runs(space->identity().id, ino))
         for (std::uint32_t i = 0; i < run.count; ++i) slots.push_back(run.slot + i);
-    } else {
-      for (const ChunkRecord& chunk : records_.chunks(ino)) slots.push_back(chunk.slot);
-    }
+    } while (space != present());
   }
   if (!space || space->identity().dimension == 0) return vectors;
   const std::size_t count = std::min<std::size_t>(slots.size(), kSimilarPartsMax);

@@ -63,6 +63,7 @@ class EngineImpl final : public Engine {
   void run_keeper();
   void join();
   void place_vectors();
+  void remove_replaced();
   Result<> refuse_settings(Ino directory, Error error);
   Result<> check_settings(const Collection* present, const CollectionSettings& settings);
   static void log_rescan(Transaction& transaction, Ino directory);

@@ -26,22 +26,28 @@ Space* find(const std::unordered_map<std::uint32_t, std::shared_ptr<Space>>& spa
 
 }  // namespace
 
+void IndexKeeper::load_spaces() {
+  for (const auto& stored : state_.collections.stored()) {
+    const std::uint32_t id = stored->space->identity().id;
+    const auto loaded = stored->store.load(*stored->space, [&](Bytes piece) {
+      return stored->text ? stored->text->load(piece) : Result<>();
+    });
+    if (!loaded)
+      log(Level::error, "search", "a space could not be loaded",
+          {{"space", id}, {"why", std::string_view(loaded.error().what)}});
+    if (const auto embedder = state_.collections.load_embedder(*stored); !embedder)
+      log(Level::warn, "search", "an embedder is lost and is made again",
+          {{"space", id}, {"why", std::string_view(embedder.error().what)}});
+    spaces_[id] = stored->space;
+  }
+}
+
 void IndexKeeper::load() {
   static Histogram& took = metrics::histogram("vexfs_index_load_seconds", "Loading the indexes");
   {
     Timed timed(took);
-    for (const auto& stored : state_.collections.stored()) {
-      const auto loaded = stored->store.load(*stored->space, [&](Bytes piece) {
-        return stored->text ? stored->text->load(piece) : Result<>();
-      });
-      if (!loaded)
-        log(Level::error, "search", "a space could not be loaded",
-            {{"space", stored->space->identity().id},
-             {"why", std::string_view(loaded.error().what)}});
-    }
-    for (const auto& stored : state_.collections.stored())
-      spaces_[stored->space->identity().id] = stored->space;
-    revive_chunks();
+    load_spaces();
+    read_files();
     revive_runs();
     kill_words();
     for (const auto& stored : state_.collections.stored()) {
@@ -61,12 +67,13 @@ void IndexKeeper::load() {
   log(Level::info, "search", "indexes are loaded",
       {{"files", files_.size()}, {"lost", lost}, {"ms", took.sum_ns() / 1'000'000}});
   files_ = {};
+  hashes_ = {};
   spaces_ = {};
   saved_ns_ = monotonic_ns();
   state_.loaded.open();
 }
 
-void IndexKeeper::revive_chunks() {
+void IndexKeeper::read_files() {
   const Key files_from = search_key::file(Ino{0});
   const Key files_to = Key().u8('f' + 1);
   auto scanned = state_.volume.scan(Tree::chunk, files_from, files_to, [&](Bytes key, Bytes value) {
@@ -76,14 +83,14 @@ void IndexKeeper::revive_chunks() {
     FileRecord record;
     if (!reader.failed() && read_record(value, record))
       files_[ino] = {.generation = record.generation,
-                     .space = record.space,
+                     .collection = root_of(record),
                      .parts = record.parts,
                      .rows = is_rows(record)};
     return true;
   });
   const Key from = search_key::chunk(Ino{0}, 0);
   const Key to = Key().u8('c' + 1);
-  const auto revive = [&](Bytes key, Bytes value) {
+  const auto remember = [&](Bytes key, Bytes value) {
     KeyReader reader(key);
     reader.u8();
     const Ino ino{reader.u64()};
@@ -91,18 +98,24 @@ void IndexKeeper::revive_chunks() {
     ChunkRecord record;
     const auto file = files_.find(ino);
     if (reader.failed() || !read_record(value, record) || file == files_.end()) return true;
-    Space* const space = find(spaces_, file->second.space);
-    if (space == nullptr || record.slot >= space->size()) return true;
-    const SpaceColumns& columns = space->columns();
-    if (columns.ino(record.slot) != ino || columns.check(record.slot) != record.hash) return true;
-    space->revive(record.slot, number, file->second.generation);
-    if (file->second.parts > 0) --file->second.parts;
+    Indexed& indexed = file->second;
+    if (number == 0) indexed.first = hashes_.size();
+    if (number != indexed.chunks) return true;  // one is missing: the file is lost
+    ++indexed.chunks;
+    hashes_.push_back(record.hash);
     return true;
   };
-  if (scanned) scanned = state_.volume.scan(Tree::chunk, from, to, revive);
+  if (scanned) scanned = state_.volume.scan(Tree::chunk, from, to, remember);
   if (!scanned)
-    log(Level::error, "search", "chunks could not be read",
+    log(Level::error, "search", "files could not be read",
         {{"why", std::string_view(scanned.error().what)}});
+}
+
+// What the columns must say of the slot that has this part.
+std::optional<std::uint64_t> IndexKeeper::check_of(const Indexed& file, std::uint32_t part) const {
+  if (file.rows) return part;
+  if (part >= file.chunks) return std::nullopt;
+  return hashes_[file.first + part];
 }
 
 void IndexKeeper::revive_runs() {
@@ -115,26 +128,33 @@ void IndexKeeper::revive_runs() {
     KeyReader reader(key);
     const std::uint32_t id = reader.u32();
     const Ino ino{reader.u64()};
-    const std::uint32_t row = reader.u32();
+    const std::uint32_t first = reader.u32();
     RunRecord record;
-    if (reader.failed() || !read_record(value, record)) return true;
     Space* const space = find(spaces_, id);
-    const bool own = row == kOwnVector;
+    // Of no space: it was being made, or has given way, and is erased later.
+    if (reader.failed() || !read_record(value, record) || space == nullptr) return true;
+    const SpaceColumns& columns = space->columns();
+    const auto is = [&](Slot slot, std::uint64_t check) {
+      return slot < space->size() && columns.ino(slot) == ino && columns.check(slot) == check;
+    };
+    if (first == kOwnVector) {
+      const bool there = is(record.slot, kOwnVector);
+      if (there) space->revive(record.slot, first, kOutlives);
+      own_vectors.push_back({.ino = ino,
+                             .root = space->identity().collection,
+                             .slot = there ? std::uint32_t{record.slot} : kNoSlot});
+      return true;
+    }
     const auto file = files_.find(ino);
-    if (!own && (file == files_.end() || file->second.space != id)) return true;
-    for (std::uint32_t i = 0; i < record.count; ++i) {
-      const Slot slot = record.slot + i;
-      const bool there = space && slot < space->size() && space->columns().ino(slot) == ino &&
-                         space->columns().check(slot) == row + i;
-      if (own && there) {
-        space->revive(slot, row, kOutlives);
-        own_vectors.push_back({.ino = ino, .root = space->identity().collection, .slot = slot});
-      } else if (own) {
-        own_vectors.push_back({.ino = ino});
-      } else if (there) {
-        space->revive(slot, row + i, file->second.generation);
-        if (file->second.parts > 0) --file->second.parts;
-      }
+    if (file == files_.end()) return true;
+    Indexed& indexed = file->second;
+    const bool its_space = indexed.collection == space->identity().collection &&
+                           indexed.rows == (space->identity().kind == SpaceKind::user);
+    for (std::uint32_t i = 0; its_space && i < record.count; ++i) {
+      const auto check = check_of(indexed, first + i);
+      if (!check || !is(record.slot + i, *check)) continue;
+      space->revive(record.slot + i, first + i, indexed.generation);
+      if (indexed.parts > 0) --indexed.parts;
     }
     return true;
   };
@@ -160,6 +180,7 @@ void IndexKeeper::kill_words() {
 }
 
 Result<> IndexKeeper::save(bool graphs) {
+  Lock saving(state_.collections.saving());
   // Taken first: the rows of all of them are in the columns that are saved then.
   std::vector<QueueBook::Record> settled = state_.book.take_settled();
   Result<> done;
@@ -169,8 +190,6 @@ Result<> IndexKeeper::save(bool graphs) {
     if (done) done = stored->store.save(*stored->space, text, to);
     if (done) done = stored->store.save_graph(*stored->space, graphs);
   }
-  for (const auto& replaced : state_.collections.take_replaced())
-    if (done) done = replaced->store.remove();
   if (done) done = state_.book.erase(settled);
   if (!done) state_.book.put_back(std::move(settled));
   saved_ns_ = monotonic_ns();

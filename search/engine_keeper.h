@@ -8,7 +8,9 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "search/engine_state.h"
 
@@ -28,20 +30,25 @@ class IndexKeeper {
   bool grow_graphs();
 
  private:
-  void revive_chunks();
+  void load_spaces();
+  void read_files();
   void revive_runs();
   void kill_words();
   Result<> save(bool graphs);
 
   struct Indexed {
     std::uint64_t generation = 0;
-    std::uint32_t space = 0;
-    std::uint32_t parts = 0;  // not found yet
+    Ino collection{};
+    std::uint32_t parts = 0;   // not found yet
+    std::size_t first = 0;     // of its chunks in hashes_,
+    std::uint32_t chunks = 0;  // of which there are so many
     bool rows = false;
   };
+  std::optional<std::uint64_t> check_of(const Indexed& file, std::uint32_t part) const;
   EngineState& state_;
   // While loading: a scan of a tree takes no lock above the volume's.
   std::unordered_map<Ino, Indexed> files_;
+  std::vector<std::uint64_t> hashes_;
   std::unordered_map<std::uint32_t, std::shared_ptr<Space>> spaces_;
   std::uint64_t saved_ns_ = 0;
 };

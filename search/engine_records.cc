@@ -42,10 +42,10 @@ std::vector<Run> FileRecords::runs(std::uint32_t space, Ino ino) const {
         KeyReader reader(key);
         reader.u32();
         reader.u64();
-        const std::uint32_t row = reader.u32();
+        const std::uint32_t part = reader.u32();
         RunRecord record;
         if (reader.failed() || !read_record(value, record)) return false;
-        all.push_back({.row = row, .slot = record.slot, .count = record.count});
+        all.push_back({.part = part, .slot = record.slot, .count = record.count});
         return true;
       });
   if (!read) all.clear();
@@ -58,12 +58,27 @@ std::optional<Run> FileRecords::own_vector(std::uint32_t space, Ino ino) const {
   if (!volume_.get(Tree::vector, search_key::run(space, ino, kOwnVector), value) ||
       !read_record(as_bytes(value), record))
     return std::nullopt;
-  return Run{.row = kOwnVector, .slot = record.slot, .count = record.count};
+  return Run{.part = kOwnVector, .slot = record.slot, .count = record.count};
+}
+
+std::vector<Slot> FileRecords::slots(std::uint32_t space, Ino ino, std::uint32_t parts) const {
+  std::vector<Slot> all(parts, kNoSlot);
+  for (const Run& run : runs(space, ino))
+    for (std::uint32_t i = 0; i < run.count && run.part + i < parts; ++i)
+      all[run.part + i] = run.slot + i;
+  return all;
+}
+
+Collection::Computed FileRecords::space_of(const FileRecord& record) const {
+  const auto collection = collections_.find(root_of(record));
+  if (!collection) return {};
+  if (is_rows(record)) return {.space = collection->user(), .text = nullptr, .embedder = nullptr};
+  return collection->computed();
 }
 
 bool FileRecords::holds(Ino ino, const FileRecord& record) const {
   if (record.parts == 0) return true;
-  const auto space = collections_.space(record.space);
+  const auto space = space_of(record).space;
   if (!space) return false;
   const SpaceColumns& columns = space->columns();
   const auto alive = [&](Slot slot, std::uint64_t check) {
@@ -72,12 +87,13 @@ bool FileRecords::holds(Ino ino, const FileRecord& record) const {
   };
   std::uint32_t counted = 0;
   if (is_rows(record)) {
-    for (const Run& run : runs(record.space, ino))
+    for (const Run& run : runs(space->identity().id, ino))
       for (std::uint32_t i = 0; i < run.count; ++i, ++counted)
-        if (!alive(run.slot + i, run.row + i)) return false;
+        if (!alive(run.slot + i, run.part + i)) return false;
   } else {
+    const std::vector<Slot> slots = this->slots(space->identity().id, ino, record.parts);
     for (const ChunkRecord& chunk : chunks(ino)) {
-      if (!alive(chunk.slot, chunk.hash)) return false;
+      if (counted == slots.size() || !alive(slots[counted], chunk.hash)) return false;
       ++counted;
     }
   }
@@ -89,70 +105,99 @@ Result<> FileRecords::commit_if_large(Transaction& transaction) {
   return {};
 }
 
-Result<> FileRecords::put_chunks(Ino ino, const FileRecord& record,
-                                 const std::vector<ChunkRecord>& chunks, std::uint32_t old_count) {
-  Transaction transaction;
-  std::uint32_t number = 0;
-  for (; number < chunks.size(); ++number) {
-    transaction.put(Tree::chunk, search_key::chunk(ino, number), bytes_of(chunks[number]));
+Result<> FileRecords::replace_runs(Transaction& transaction, std::uint32_t space, Ino ino,
+                                   const std::vector<Run>& runs) {
+  for (const Run& run : this->runs(space, ino)) {
+    transaction.erase(Tree::vector, search_key::run(space, ino, run.part));
     VEXFS_CHECK(commit_if_large(transaction));
   }
-  for (; number < old_count; ++number) {
+  for (const Run& run : runs) {
+    const RunRecord stored{.slot = run.slot, .count = run.count};
+    transaction.put(Tree::vector, search_key::run(space, ino, run.part), bytes_of(stored));
+    VEXFS_CHECK(commit_if_large(transaction));
+  }
+  return {};
+}
+
+Result<> FileRecords::put_chunks(Ino ino, const FileRecord& record, const Placed& placed) {
+  Transaction transaction;
+  std::uint32_t number = 0;
+  for (; number < placed.chunks.size(); ++number) {
+    transaction.put(Tree::chunk, search_key::chunk(ino, number), bytes_of(placed.chunks[number]));
+    VEXFS_CHECK(commit_if_large(transaction));
+  }
+  const auto before = file(ino);
+  for (; before && number < before->parts; ++number) {
     transaction.erase(Tree::chunk, search_key::chunk(ino, number));
     VEXFS_CHECK(commit_if_large(transaction));
   }
+  VEXFS_CHECK(replace_runs(transaction, placed.space, ino, runs_of(placed.slots)));
   transaction.put(Tree::chunk, search_key::file(ino), bytes_of(record));
   VEXFS_CHECK(volume_.commit(transaction));
   return {};
 }
 
-Result<> FileRecords::put_runs(Ino ino, const FileRecord& record, const std::vector<Run>& old,
+Result<> FileRecords::put_runs(Ino ino, const FileRecord& record, std::uint32_t space,
                                const std::vector<Run>& runs) {
   Transaction transaction;
-  for (const Run& run : old) {
-    transaction.erase(Tree::vector, search_key::run(record.space, ino, run.row));
-    VEXFS_CHECK(commit_if_large(transaction));
-  }
-  for (const Run& run : runs) {
-    const RunRecord stored{.slot = run.slot, .count = run.count};
-    transaction.put(Tree::vector, search_key::run(record.space, ino, run.row), bytes_of(stored));
-    VEXFS_CHECK(commit_if_large(transaction));
-  }
+  VEXFS_CHECK(replace_runs(transaction, space, ino, runs));
   transaction.put(Tree::chunk, search_key::file(ino), bytes_of(record));
   VEXFS_CHECK(volume_.commit(transaction));
   return {};
 }
 
 Result<> FileRecords::forget(Ino ino) {
-  const auto record = file(ino);
-  if (!record) return {};
-  const auto space = collections_.space(record->space);
-  const auto text = collections_.text_of(record->space);
-  const auto kill = [&](Slot slot, std::uint64_t check) {
-    if (!space || slot >= space->size() || space->columns().ino(slot) != ino ||
-        space->columns().check(slot) != check)
-      return;
-    space->kill(slot);
-    if (text) text->erase(slot);
-  };
+  for (;;) {
+    const auto record = file(ino);
+    if (!record) return {};
+    const Collection::Computed in = space_of(*record);
+    if (!in.space) return forget_parts(ino, *record, in);
+    const SpaceChange change(in.space->gate(), ino);
+    if (change.allowed()) return forget_parts(ino, *record, in);
+  }
+}
+
+Result<> FileRecords::forget_parts(Ino ino, const FileRecord& record,
+                                   const Collection::Computed& in) {
   Transaction transaction;
-  if (is_rows(*record)) {
-    for (const Run& run : runs(record->space, ino)) {
-      for (std::uint32_t i = 0; i < run.count; ++i) kill(run.slot + i, run.row + i);
-      transaction.erase(Tree::vector, search_key::run(record->space, ino, run.row));
-      VEXFS_CHECK(commit_if_large(transaction));
-    }
-  } else {
-    std::uint32_t number = 0;
+  std::vector<std::uint64_t> hashes;
+  if (!is_rows(record)) {
     for (const ChunkRecord& chunk : chunks(ino)) {
-      kill(chunk.slot, chunk.hash);
-      transaction.erase(Tree::chunk, search_key::chunk(ino, number++));
+      transaction.erase(Tree::chunk,
+                        search_key::chunk(ino, static_cast<std::uint32_t>(hashes.size())));
+      hashes.push_back(chunk.hash);
       VEXFS_CHECK(commit_if_large(transaction));
     }
+  }
+  if (in.space) {
+    const SpaceColumns& columns = in.space->columns();
+    for (const Run& run : runs(in.space->identity().id, ino)) {
+      for (std::uint32_t i = 0; i < run.count; ++i) {
+        const Slot slot = run.slot + i;
+        const std::uint32_t part = run.part + i;
+        if (slot >= columns.size() || columns.ino(slot) != ino) continue;
+        if (!is_rows(record) && part >= hashes.size()) continue;
+        if (columns.check(slot) != (is_rows(record) ? part : hashes[part])) continue;
+        in.space->kill(slot);
+        if (in.text) in.text->erase(slot);
+      }
+    }
+    VEXFS_CHECK(replace_runs(transaction, in.space->identity().id, ino, {}));
   }
   transaction.erase(Tree::chunk, search_key::file(ino));
   VEXFS_CHECK(volume_.commit(transaction, {.freeing = true}));
   return {};
+}
+
+std::vector<Run> runs_of(std::span<const Slot> slots) {
+  std::vector<Run> runs;
+  for (std::uint32_t part = 0; part < slots.size(); ++part) {
+    if (!runs.empty() && runs.back().slot + runs.back().count == slots[part])
+      ++runs.back().count;
+    else
+      runs.push_back({.part = part, .slot = slots[part], .count = 1});
+  }
+  return runs;
 }
 
 }  // namespace vexfs

@@ -3,6 +3,7 @@
 // Threads: any; one at a time for a file.
 #pragma once
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "search/collection_set.h"
@@ -11,8 +12,9 @@
 
 namespace vexfs {
 
+// Parts (chunks or rows) of one file in consecutive slots.
 struct Run {
-  std::uint32_t row = 0;
+  std::uint32_t part = 0;
   Slot slot = 0;
   std::uint32_t count = 0;
 };
@@ -26,25 +28,40 @@ class FileRecords {
   std::optional<FileRecord> file(Ino ino) const;
   std::optional<ChunkRecord> chunk(Ino ino, std::uint32_t number) const;
   std::vector<ChunkRecord> chunks(Ino ino) const;
-  // Rows of a file of vectors; without kOwnVector.
+  // The parts of a file in this space; without kOwnVector.
   std::vector<Run> runs(std::uint32_t space, Ino ino) const;
   std::optional<Run> own_vector(std::uint32_t space, Ino ino) const;
+  // By part, of the first `parts`; kNoSlot for one that has none.
+  std::vector<Slot> slots(std::uint32_t space, Ino ino, std::uint32_t parts) const;
 
   // Whether every part that `record` counts is alive in memory for its generation.
   bool holds(Ino ino, const FileRecord& record) const;
 
-  // Replaces what is recorded in as many transactions as it takes, the file's record last.
-  Result<> put_chunks(Ino ino, const FileRecord& record, const std::vector<ChunkRecord>& chunks,
-                      std::uint32_t old_count);
-  Result<> put_runs(Ino ino, const FileRecord& record, const std::vector<Run>& old,
+  // Replaces what is recorded in as many transactions as it takes, the file's record last; in a
+  // SpaceChange of the space. A slot for each chunk.
+  struct Placed {
+    std::uint32_t space = 0;
+    std::span<const ChunkRecord> chunks;
+    std::span<const Slot> slots;
+  };
+  Result<> put_chunks(Ino ino, const FileRecord& record, const Placed& placed);
+  Result<> put_runs(Ino ino, const FileRecord& record, std::uint32_t space,
                     const std::vector<Run>& runs);
   // Forgets chunks, rows and record (not the user's own vector), and kills their slots.
   Result<> forget(Ino ino);
 
  private:
+  // The space that has the file's parts; null pointers for none.
+  Collection::Computed space_of(const FileRecord& record) const;
   Result<> commit_if_large(Transaction& transaction);
+  Result<> replace_runs(Transaction& transaction, std::uint32_t space, Ino ino,
+                        const std::vector<Run>& runs);
+  Result<> forget_parts(Ino ino, const FileRecord& record, const Collection::Computed& in);
   Volume& volume_;
   CollectionSet& collections_;
 };
+
+// Consecutive parts in consecutive slots as runs.
+std::vector<Run> runs_of(std::span<const Slot> slots);
 
 }  // namespace vexfs

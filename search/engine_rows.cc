@@ -64,7 +64,7 @@ class RowPass {
     std::sort(used.begin(), used.end());
     for (const Run& run : old_)
       for (std::uint32_t i = 0; i < run.count; ++i)
-        if (ours(run.slot + i, run.row + i) &&
+        if (ours(run.slot + i, run.part + i) &&
             !std::binary_search(used.begin(), used.end(), run.slot + i))
           space_.kill(run.slot + i);
   }
@@ -76,20 +76,20 @@ class RowPass {
            !columns.dead(slot);
   }
   Slot old_slot(std::uint32_t row) {
-    while (at_ < old_.size() && old_[at_].row + old_[at_].count <= row) ++at_;
-    if (at_ == old_.size() || row < old_[at_].row) return kNoSlot;
-    const Slot slot = old_[at_].slot + (row - old_[at_].row);
+    while (at_ < old_.size() && old_[at_].part + old_[at_].count <= row) ++at_;
+    if (at_ == old_.size() || row < old_[at_].part) return kNoSlot;
+    const Slot slot = old_[at_].slot + (row - old_[at_].part);
     return ours(slot, row) ? slot : kNoSlot;
   }
   void extend(std::uint32_t row, Slot slot) {
     if (!runs_.empty()) {
       Run& last = runs_.back();
-      if (last.row + last.count == row && last.slot + last.count == slot) {
+      if (last.part + last.count == row && last.slot + last.count == slot) {
         ++last.count;
         return;
       }
     }
-    runs_.push_back({.row = row, .slot = slot, .count = 1});
+    runs_.push_back({.part = row, .slot = slot, .count = 1});
   }
 
   Space& space_;
@@ -149,7 +149,8 @@ Result<RowIndexer::Outcome> RowIndexer::index_file(Ino ino, const std::string& n
   }
   const auto before = records_.file(ino);
   const std::uint32_t id = fits.space->identity().id;
-  if (before && (!is_rows(*before) || before->space != id)) VEXFS_CHECK(records_.forget(ino));
+  const bool here = before && root_of(*before) == collection.root();
+  if (before && !(is_rows(*before) && here)) VEXFS_CHECK(records_.forget(ino));
 
   const std::vector<Run> old = records_.runs(id, ino);
   RowPass pass(*fits.space, ino, facts.generation, old);
@@ -162,16 +163,17 @@ Result<RowIndexer::Outcome> RowIndexer::index_file(Ino ino, const std::string& n
   FileRecord record{.version = kSearchRecordVersion,
                     .kind = static_cast<std::uint8_t>(FileKind::rows),
                     .suffix = suffix_of(name),
-                    .space = id,
+                    .parts = pass.rows(),
                     .generation = facts.generation,
-                    .collection = static_cast<std::uint64_t>(collection.root()),
-                    .parts = pass.rows()};
-  if (done) done = records_.put_runs(ino, record, old, pass.runs());
-  if (!done) {
-    pass.undo();
-    return std::unexpected(done.error());
+                    .collection = static_cast<std::uint64_t>(collection.root())};
+  {
+    const SpaceChange change(fits.space->gate(), ino);
+    if (done && !change.allowed()) done = fail(kReplaced, "index: the space was replaced");
+    if (done) done = records_.put_runs(ino, record, id, pass.runs());
+    if (done) pass.kill_replaced();
+    if (!done) pass.undo();
   }
-  pass.kill_replaced();
+  if (!done) return std::unexpected(done.error());
   vectors.add(pass.added());
   if (pass.refused() != 0)
     state_.errors.add(
@@ -187,14 +189,18 @@ Result<> RowIndexer::park(Ino ino, const std::string& why) {
 
 Result<> RowIndexer::withdraw_vector(Ino ino) {
   for (const auto& collection : state_.collections.all()) {
-    const Slot slot = collection->own_vector(ino);
-    const auto space = collection->user();
-    if (slot == kNoSlot || !space) continue;
-    Transaction transaction;
-    transaction.erase(Tree::vector, search_key::run(space->identity().id, ino, kOwnVector));
-    VEXFS_CHECK(state_.volume.commit(transaction, {.freeing = true}));
-    collection->erase_own_vector(ino);
-    space->kill(slot);
+    for (bool withdrawn = false; !withdrawn;) {
+      const Collection::OwnVector own = collection->own_vector(ino);
+      if (!own.space) break;
+      const SpaceChange change(own.space->gate(), ino);
+      if (!change.allowed()) continue;
+      Transaction transaction;
+      transaction.erase(Tree::vector, search_key::run(own.space->identity().id, ino, kOwnVector));
+      VEXFS_CHECK(state_.volume.commit(transaction, {.freeing = true}));
+      collection->erase_own_vector(ino);
+      own.space->kill(own.slot);
+      withdrawn = true;
+    }
   }
   return {};
 }
@@ -225,34 +231,44 @@ Result<> RowIndexer::place(Ino ino) {
     return park(ino, fits.space ? "a zero vector under cosine" : fits.why);
   }
 
-  const Slot before = collection->own_vector(ino);
-  if (before != kNoSlot && collection->user() == fits.space &&
-      std::memcmp(fits.space->row(before), vector.data(), vector.size() * sizeof(float)) == 0)
-    return state_.book.refuse(ino, Owed::parked, {});
-  if (before == kNoSlot) VEXFS_CHECK(withdraw_vector(ino));  // it may come from another collection
-  VEXFS_TRY(const Slot slot, fits.space->append({.ino = ino,
-                                                 .check = kOwnVector,
-                                                 .part = kOwnVector,
-                                                 .generation = kOutlives,
-                                                 .values = vector}));
+  if (!collection->has_own_vector(ino))
+    VEXFS_CHECK(withdraw_vector(ino));  // it may come from another collection
+  VEXFS_CHECK(put_vector(*collection, *fits.space, ino, vector));
+  return state_.book.refuse(ino, Owed::parked, {});
+}
+
+Result<> RowIndexer::put_vector(Collection& collection, Space& space, Ino ino,
+                                std::span<const float> vector) {
+  const SpaceChange change(space.gate(), ino);
+  if (!change.allowed()) return fail(kReplaced, "vector: the space was replaced");
+  const Slot before = collection.own_vector(ino).slot;
+  if (before != kNoSlot && std::memcmp(space.row(before), vector.data(), vector.size_bytes()) == 0)
+    return {};
+  VEXFS_TRY(const Slot slot, space.append({.ino = ino,
+                                           .check = kOwnVector,
+                                           .part = kOwnVector,
+                                           .generation = kOutlives,
+                                           .values = vector}));
   Transaction transaction;
   const RunRecord run{.slot = slot, .count = 1};
-  transaction.put(Tree::vector, search_key::run(fits.space->identity().id, ino, kOwnVector),
+  transaction.put(Tree::vector, search_key::run(space.identity().id, ino, kOwnVector),
                   bytes_of(run));
   if (const auto done = state_.volume.commit(transaction); !done) {
-    fits.space->kill(slot);
+    space.kill(slot);
     return std::unexpected(done.error());
   }
-  collection->set_own_vector(ino, slot);
-  if (before != kNoSlot) fits.space->kill(before);
-  return state_.book.refuse(ino, Owed::parked, {});
+  collection.set_own_vector(ino, slot);
+  if (before != kNoSlot) space.kill(before);
+  return {};
 }
 
 void RowIndexer::place_vector(Ino ino, std::uint64_t sequence) {
   static Counter& vectors =
       metrics::counter("vexfs_index_own_vectors_total", "Vectors set by users that were placed");
   vectors.add();
-  if (const auto placed = place(ino); !placed) {
+  auto placed = place(ino);
+  while (!placed && placed.error().code == kReplaced) placed = place(ino);
+  if (!placed) {
     log(Level::warn, "search", "a vector could not be placed",
         {{"ino", static_cast<std::uint64_t>(ino)}, {"why", std::string_view(placed.error().what)}});
     state_.errors.add(ino, format("failed: {}", placed.error().what));

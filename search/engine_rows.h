@@ -22,7 +22,7 @@ class RowIndexer {
 
   enum class Outcome { indexed, parked };
   // A file whose name says that it holds rows. EINVAL: it does not. ESTALE: it changed while it
-  // was read.
+  // was read. kReplaced: the space was, meanwhile.
   Result<Outcome> index_file(Ino ino, const std::string& name, const FileFacts& facts,
                              Collection& collection);
   // The present value of user.vexfs.vector into the space, or out of it.
@@ -36,7 +36,9 @@ class RowIndexer {
     std::string why;
   };
   Result<Fit> fit(Collection& collection, std::uint32_t dimension);
+  // kReplaced: the space was replaced meanwhile.
   Result<> place(Ino ino);
+  Result<> put_vector(Collection& collection, Space& space, Ino ino, std::span<const float> vector);
   Result<> park(Ino ino, const std::string& why);
 
   EngineState& state_;

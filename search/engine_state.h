@@ -58,13 +58,14 @@ class Embedders {
   std::string name_of(const CollectionSettings& settings) const {
     return settings.embedder.value_or(default_name_);
   }
-  // Null: "none", text search alone. Lives as long as this.
-  const Embedder* of(const CollectionSettings& settings) const {
-    return name_of(settings) == "local" ? local_.get() : nullptr;
+  // What a collection begins with, before there is anything to learn from. Null: "none", text
+  // search alone.
+  std::shared_ptr<const Embedder> first(const CollectionSettings& settings) const {
+    return name_of(settings) == "local" ? local_ : nullptr;
   }
-  std::string identity_of(const CollectionSettings& settings) const {
-    const Embedder* embedder = of(settings);
-    return embedder ? embedder->identity() : "none";
+  // The name in an embedder's identity.
+  static std::string_view name_in(std::string_view identity) {
+    return identity.substr(0, identity.find(' '));
   }
 
  private:

@@ -35,7 +35,7 @@ Result<std::string> EngineImpl::file_status(Ino file) {
   if (!present && state_.queue.contains(file)) return std::string("pending");
   if (const auto why = state_.book.reason(file, Owed::failed)) return "failed: " + *why;
   const auto collection = state_.collections.of_file(*state_.files, file);
-  const bool own = collection && collection->own_vector(file) != kNoSlot;
+  const bool own = collection && collection->has_own_vector(file);
   if (!present && facts.size != 0) return std::string("pending");
   if (present && record->kind == static_cast<std::uint8_t>(FileKind::skipped) && !own) {
     std::string value;
@@ -47,8 +47,14 @@ Result<std::string> EngineImpl::file_status(Ino file) {
   if (present && is_rows(*record))
     line += format(" rows={}", parts);
   else if (collection)
-    line +=
-        format(" embedder={} chunks={}", state_.embedders.name_of(collection->settings()), parts);
+    line += format(
+        " embedder={} chunks={}",
+        [&] {
+          const auto space = collection->computed().space;
+          return space ? std::string(Embedders::name_in(space->identity().embedder))
+                       : state_.embedders.name_of(collection->settings());
+        }(),
+        parts);
   if (own) line += " vector=user";
   return line + format(" generation={}", facts.generation);
 }
@@ -85,8 +91,9 @@ Result<IndexCounts> EngineImpl::counts(Ino scope) {
       continue;
     const bool skipped = record.kind == static_cast<std::uint8_t>(FileKind::skipped);
     ++(skipped && !own.contains(ino) ? counts.skipped : counts.indexed);
-    const auto space = state_.collections.space(record.space);
-    if (space && space->identity().dimension != 0) counts.vectors += record.parts;
+    const auto collection = state_.collections.find(root_of(record));
+    if (is_rows(record) || (collection && collection->computed().embedder))
+      counts.vectors += record.parts;
   }
   for (const IndexTask& task : waiting)
     counts.pending +=

@@ -38,19 +38,18 @@ Result<std::vector<std::byte>> read_head(FileView& files, Ino ino, std::uint64_t
 // One file's new chunks on their way into space and text index; what is there already is kept.
 class ChunkPass {
  public:
-  ChunkPass(const Collection::Computed& into, const Embedder* embedder, Ino ino,
-            std::uint64_t generation)
+  ChunkPass(const Collection::Computed& into, Ino ino, std::uint64_t generation)
       : space_(*into.space),
         text_(*into.text),
-        embedder_(embedder),
+        embedder_(into.embedder.get()),
         ino_(ino),
         generation_(generation) {}
 
   // What was recorded of the file, if it is in this space.
-  void expect(const std::vector<ChunkRecord>& old) {
+  void expect(const std::vector<ChunkRecord>& old, const std::vector<Slot>& slots) {
     const SpaceColumns& columns = space_.columns();
-    for (std::size_t number = 0; number < old.size(); ++number) {
-      const Slot slot = old[number].slot;
+    for (std::size_t number = 0; number < old.size() && number < slots.size(); ++number) {
+      const Slot slot = slots[number];
       if (slot >= columns.size() || columns.ino(slot) != ino_ ||
           columns.check(slot) != old[number].hash || columns.dead(slot))
         continue;
@@ -63,16 +62,16 @@ class ChunkPass {
     const bool first = records_.empty();
     ChunkRecord record{.offset = chunk.offset,
                        .bytes = chunk.bytes,
-                       .slot = kNoSlot,
                        .first = chunk.first_line,
                        .last = chunk.last_line,
                        .hash = hash,
                        .locator = static_cast<std::uint8_t>(Locator::Kind::lines)};
     if (const auto kept = kept_.find({hash, first}); kept != kept_.end()) {
-      record.slot = kept->second;
+      slots_.push_back(kept->second);
       used_.push_back({.slot = kept->second, .part = static_cast<std::uint32_t>(records_.size())});
       kept_.erase(kept);
     } else {
+      slots_.push_back(kNoSlot);
       batch_.push_back({.number = records_.size(),
                         .text = chunk.text,
                         .terms = terms_of(chunk.text, {.first_line_twice = first})});
@@ -96,20 +95,22 @@ class ChunkPass {
     static Histogram& took = step("step=\"insert\"");
     Timed timed(took);
     for (std::size_t i = 0; i < batch_.size(); ++i) {
-      ChunkRecord& record = records_[batch_[i].number];
+      const ChunkRecord& record = records_[batch_[i].number];
       const NewRow row{.ino = ino_,
                        .check = record.hash,
                        .part = static_cast<std::uint32_t>(batch_[i].number),
                        .generation = generation_,
                        .values = std::span(rows).subspan(i * dimension, dimension)};
-      VEXFS_TRY(record.slot, text_.append(space_, row, batch_[i].terms));
-      added_.push_back(record.slot);
+      VEXFS_TRY(const Slot slot, text_.append(space_, row, batch_[i].terms));
+      slots_[batch_[i].number] = slot;
+      added_.push_back(slot);
     }
     batch_.clear();
     return {};
   }
 
   const std::vector<ChunkRecord>& records() const { return records_; }
+  const std::vector<Slot>& slots() const { return slots_; }
   std::size_t added() const { return added_.size(); }
   // Recorded: the kept ones hold for the new content, the others for nothing.
   void adopt() {
@@ -143,18 +144,12 @@ class ChunkPass {
   std::multimap<std::pair<std::uint64_t, bool>, Slot> kept_;
   std::vector<Used> used_;
   std::vector<ChunkRecord> records_;
+  std::vector<Slot> slots_;  // of the records
   std::vector<Fresh> batch_;
   std::vector<Slot> added_;
 };
 
 }  // namespace
-
-bool TextIndexer::current(const FileRecord& record, const Collection& collection) const {
-  if (record.kind != static_cast<std::uint8_t>(FileKind::text) || record.parts == 0) return true;
-  const auto space = collection.computed().space;
-  return space && space->identity().id == record.space &&
-         space->identity().embedder == state_.embedders.identity_of(collection.settings());
-}
 
 Result<> TextIndexer::skip(Ino ino, FileRecord record, const char* why) {
   VEXFS_CHECK(records_.forget(ino));
@@ -179,26 +174,22 @@ Result<> TextIndexer::index_file(Ino ino, const std::string& name, const FileFac
   FileRecord record{.version = kSearchRecordVersion,
                     .kind = static_cast<std::uint8_t>(FileKind::text),
                     .suffix = suffix_of(name),
-                    .space = 0,
+                    .parts = static_cast<std::uint32_t>(chunks.size()),
                     .generation = facts.generation,
-                    .collection = static_cast<std::uint64_t>(collection.root()),
-                    .parts = static_cast<std::uint32_t>(chunks.size())};
+                    .collection = static_cast<std::uint64_t>(collection.root())};
   if (extracted.skipped != nullptr) return skip(ino, record, extracted.skipped);
 
-  const Embedder* embedder = state_.embedders.of(collection.settings());
-  VEXFS_TRY(const auto into,
-            state_.collections.computed_space(collection, embedder ? embedder->dimension() : 0,
-                                              state_.embedders.identity_of(collection.settings())));
-  record.space = into.space->identity().id;
+  VEXFS_TRY(const auto into, state_.collections.computed_space(
+                                 collection, state_.embedders.first(collection.settings())));
+  const std::uint32_t id = into.space->identity().id;
   const auto before = records_.file(ino);
-  const bool comparable = before && before->kind == record.kind && before->space == record.space &&
+  const bool comparable = before && before->kind == record.kind &&
+                          before->collection == record.collection &&
                           before->suffix == record.suffix;
   if (before && !comparable) VEXFS_CHECK(records_.forget(ino));
-  const std::vector<ChunkRecord> old =
-      comparable ? records_.chunks(ino) : std::vector<ChunkRecord>();
 
-  ChunkPass pass(into, embedder, ino, facts.generation);
-  pass.expect(old);
+  ChunkPass pass(into, ino, facts.generation);
+  if (comparable) pass.expect(records_.chunks(ino), records_.slots(id, ino, before->parts));
   Result<> done;
   for (const Chunk& chunk : chunks) {
     if (!done) break;
@@ -207,8 +198,11 @@ Result<> TextIndexer::index_file(Ino ino, const std::string& name, const FileFac
   if (done) done = pass.flush();
   const auto now = state_.files->facts(ino);
   if (done && now && now->generation != facts.generation) done = fail(ESTALE, "index: it changed");
+  const SpaceChange change(into.space->gate(), ino);
+  if (done && !change.allowed()) done = fail(kReplaced, "index: the space was replaced");
   if (done)
-    done = records_.put_chunks(ino, record, pass.records(), static_cast<std::uint32_t>(old.size()));
+    done = records_.put_chunks(ino, record,
+                               {.space = id, .chunks = pass.records(), .slots = pass.slots()});
   if (!done) {
     pass.undo();
     return done;

@@ -16,11 +16,9 @@ class TextIndexer {
  public:
   TextIndexer(EngineState& state, FileRecords& records) : state_(state), records_(records) {}
 
-  // ESTALE: it changed while it was read.
+  // ESTALE: it changed while it was read. kReplaced: the space was, meanwhile.
   Result<> index_file(Ino ino, const std::string& name, const FileFacts& facts,
                       Collection& collection);
-  // Whether what is recorded was made by the embedder that the collection has now.
-  bool current(const FileRecord& record, const Collection& collection) const;
 
  private:
   Result<> skip(Ino ino, FileRecord record, const char* why);

@@ -106,10 +106,14 @@ Result<> IndexWorker::index(Ino ino) {
   VEXFS_CHECK(facts);
   const auto record = records_.file(ino);
   const bool holds = record && record->generation == facts->generation &&
-                     record->suffix == suffix_of(name) &&
-                     record->collection == static_cast<std::uint64_t>(collection->root()) &&
-                     text_.current(*record, *collection) && records_.holds(ino, *record);
-  if (!holds) VEXFS_CHECK(index_content(ino, name, *facts, *collection));
+                     record->suffix == suffix_of(name) && root_of(*record) == collection->root() &&
+                     records_.holds(ino, *record);
+  if (!holds) {
+    auto done = index_content(ino, name, *facts, *collection);
+    while (!done && done.error().code == kReplaced)
+      done = index_content(ino, name, *facts, *collection);
+    VEXFS_CHECK(done);
+  }
   VEXFS_CHECK(state_.book.refuse(ino, Owed::failed, {}));
   state_.book.settle({.ino = ino, .what = Owed::content, .sequence = facts->generation});
   return {};

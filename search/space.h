@@ -20,6 +20,7 @@
 #include "hnsw/graph.h"
 #include "search/space_columns.h"
 #include "search/space_format.h"
+#include "search/space_gate.h"
 #include "vector/metric.h"
 #include "vector/rows.h"
 
@@ -63,6 +64,7 @@ class Space {
   const float* row(Slot slot) const { return rows_->row(slot); }
   std::uint32_t size() const { return columns_.size(); }
   std::uint32_t live() const { return live_.load(std::memory_order_relaxed); }
+  SpaceGate& gate() { return gate_; }
   std::uint32_t graphed() const { return graphed_.load(std::memory_order_acquire); }
 
   // Whether it holds rows, or is held by someone who is about to append.
@@ -95,6 +97,7 @@ class Space {
   const SpaceIdentity identity_;
   std::unique_ptr<Rows> rows_;  // none where the dimension is 0
   SpaceColumns columns_;
+  SpaceGate gate_;
   std::atomic<std::uint32_t> live_{0};
   std::atomic<std::uint32_t> pins_{0};
   Mutex append_mutex_{Rank::space};

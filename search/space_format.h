@@ -7,14 +7,17 @@
 //               'r' space id, first slot           PieceRecord, then a blob: owners, checks, rows
 //               't' space id, first slot           PieceRecord, then a blob: postings
 //               'g' space id, piece                a blob: a piece of the graph
-//   vector      space id, ino, first row           RunRecord; row kOwnVector: the user's vector
+//               'e' space id, 0                    a blob: what its embedder has learnt
+//   vector      space id, ino, first part          RunRecord; part kOwnVector: the user's vector
 //   chunk       'f' ino                            FileRecord, then why it was skipped
 //               'c' ino, chunk                     ChunkRecord
 //   queue       ino, Owed, sequence                reason (failed, parked) or nothing
 //
 // Only the vectors of users and what is owed are truth, and both also follow from fs' xattrs and
-// content; a record that does not check is derived again. A slot is alive when the record of its
-// owner names it and the owner's check agrees, so liveness and generations are stored once.
+// content; a record that does not check is derived again. A slot is alive when a run names it and
+// its owner's check agrees, so liveness and generations are stored once. Only keys with a space's
+// id say where something stands in it: another space can be made beside it, and one record that
+// is replaced switches all files over (space_rebuild.h).
 #pragma once
 #include <cstddef>
 #include <type_traits>
@@ -40,7 +43,7 @@ enum class Owed : std::uint8_t {
   parked = 5,   // a user's vector that does not fit its collection, and why
 };
 
-inline constexpr std::uint32_t kOwnVector = 0xffffffffu;  // in place of a row: set by the user
+inline constexpr std::uint32_t kOwnVector = 0xffffffffu;  // in place of a part: set by the user
 inline constexpr std::uint8_t kSearchRecordVersion = 1;
 
 struct CollectionRecord {  //  offset
@@ -70,7 +73,7 @@ struct PieceRecord {  //  offset
 static_assert(sizeof(PieceRecord) == 4);
 
 struct RunRecord {  //  offset
-  le32 slot;        //   0  of the key's row; the rows after it follow
+  le32 slot;        //   0  of the key's part (chunk or row); the parts after it follow
   le32 count;       //   4
 };
 static_assert(sizeof(RunRecord) == 8);
@@ -82,14 +85,16 @@ struct FileRecord {      //  offset
   std::uint8_t version;  //   0
   std::uint8_t kind;     //   1  FileKind
   le16 suffix;           //   2  suffix_of() the name it was read under
-  le32 space;            //   4  id of the space its chunks or rows are in
+  le32 parts;            //   4  chunks or rows
   le64 generation;       //   8  of the content that was indexed
-  le64 collection;       //  16  ino of the root
-  le32 parts;            //  24  chunks or rows
+  le64 collection;       //  16  ino of the root; its space of this kind has the parts
 };
-static_assert(sizeof(FileRecord) == 28 && alignof(FileRecord) == 1);
-static_assert(offsetof(FileRecord, parts) == 24);
+static_assert(sizeof(FileRecord) == 24 && alignof(FileRecord) == 1);
+static_assert(offsetof(FileRecord, collection) == 16);
 
+inline Ino root_of(const FileRecord& record) {
+  return Ino{static_cast<std::uint64_t>(record.collection)};
+}
 inline bool is_rows(const FileRecord& record) {
   return record.kind == static_cast<std::uint8_t>(FileKind::rows);
 }
@@ -97,14 +102,13 @@ inline bool is_rows(const FileRecord& record) {
 struct ChunkRecord {     //  offset
   le64 offset;           //   0  bytes of the file
   le32 bytes;            //   8
-  le32 slot;             //  12
-  le32 first;            //  16  lines or page
-  le32 last;             //  20
-  le64 hash;             //  24  XXH3 of the bytes
-  std::uint8_t locator;  // 32  Locator::Kind
+  le32 first;            //  12  lines or page
+  le32 last;             //  16
+  le64 hash;             //  20  XXH3 of the bytes
+  std::uint8_t locator;  //  28  Locator::Kind
 };
-static_assert(sizeof(ChunkRecord) == 33 && alignof(ChunkRecord) == 1);
-static_assert(offsetof(ChunkRecord, hash) == 24);
+static_assert(sizeof(ChunkRecord) == 29 && alignof(ChunkRecord) == 1);
+static_assert(offsetof(ChunkRecord, hash) == 20);
 
 namespace search_key {
 inline Key collection(Ino root) {
@@ -116,8 +120,8 @@ inline Key space(Ino root, SpaceKind kind) {
 inline Key piece(char kind, std::uint32_t space_id, std::uint32_t first) {
   return Key().u8(static_cast<std::uint8_t>(kind)).u32(space_id).u32(first);
 }
-inline Key run(std::uint32_t space_id, Ino ino, std::uint32_t row) {
-  return Key().u32(space_id).u64(static_cast<std::uint64_t>(ino)).u32(row);
+inline Key run(std::uint32_t space_id, Ino ino, std::uint32_t part) {
+  return Key().u32(space_id).u64(static_cast<std::uint64_t>(ino)).u32(part);
 }
 inline Key file(Ino ino) {
   return Key().u8('f').u64(static_cast<std::uint64_t>(ino));

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
+#include <utility>
 
 #include "base/buffer_pool.h"
 #include "base/log.h"
@@ -141,15 +143,11 @@ Result<> SpaceStore::load_rows(Space& space, const Piece& piece) {
 }
 
 Result<> SpaceStore::load_words(LoadText load_text, const Piece& piece) {
-  std::string value;
-  const auto found =
-      volume_->get(Tree::space, search_key::piece('t', identity_.id, piece.first), value);
-  if (!found) return found.error().code == ENOENT ? Result<>() : found;
-  const Bytes blob = as_bytes(value).subspan(sizeof(PieceRecord));
-  VEXFS_TRY(const std::uint64_t bytes, blob_bytes(blob));
-  std::string content(bytes, '\0');
-  VEXFS_CHECK(read_blob(*volume_, blob, 0, std::as_writable_bytes(std::span(content))));
-  return load_text(as_bytes(content));
+  const auto content =
+      read_whole(search_key::piece('t', identity_.id, piece.first), sizeof(PieceRecord));
+  if (!content)
+    return content.error().code == ENOENT ? Result<>() : std::unexpected(content.error());
+  return load_text(as_bytes(*content));
 }
 
 Result<> SpaceStore::load(Space& space, LoadText load_text) {
@@ -178,8 +176,7 @@ Result<> SpaceStore::drop_from(std::size_t index) {
   slots_ = pieces_.empty() ? 0 : pieces_.back().first + pieces_.back().slots;
   graph_slots_ = std::min(graph_slots_, slots_);
   if (graph_slots_ < slots_) graph_pieces_ = 0;
-  transaction.put(Tree::space, search_key::space(identity_.collection, identity_.kind),
-                  as_bytes(encode(identity_, slots_, graph_slots_, graph_pieces_)));
+  put_record(transaction);
   VEXFS_CHECK(volume_->commit(transaction));
   return {};
 }
@@ -187,12 +184,7 @@ Result<> SpaceStore::drop_from(std::size_t index) {
 Result<> SpaceStore::load_graph(Space& space) {
   if (graph_pieces_ == 0) return {};
   return space.load_graph(graph_slots_, [&](std::uint32_t piece) -> Result<std::string> {
-    std::string blob;
-    VEXFS_CHECK(volume_->get(Tree::space, search_key::piece('g', identity_.id, piece), blob));
-    VEXFS_TRY(const std::uint64_t bytes, blob_bytes(as_bytes(blob)));
-    std::string content(bytes, '\0');
-    VEXFS_CHECK(read_blob(*volume_, as_bytes(blob), 0, std::as_writable_bytes(std::span(content))));
-    return content;
+    return read_whole(search_key::piece('g', identity_.id, piece), 0);
   });
 }
 
@@ -201,7 +193,7 @@ Result<> SpaceStore::free_piece(Transaction& transaction, char kind, std::uint32
   std::string value;
   const auto found = volume_->get(Tree::space, key, value);
   if (!found) return found.error().code == ENOENT ? Result<>() : found;
-  const std::size_t header = kind == 'g' ? 0 : sizeof(PieceRecord);
+  const std::size_t header = kind == 'g' || kind == 'e' ? 0 : sizeof(PieceRecord);
   VEXFS_CHECK(free_blob(transaction, as_bytes(value).subspan(header)));
   transaction.erase(Tree::space, key);
   return {};
@@ -234,13 +226,51 @@ Result<> SpaceStore::write_words(Transaction& transaction, const TextIndex& text
   return {};
 }
 
+void SpaceStore::put_record(Transaction& transaction) const {
+  if (in_force_)
+    transaction.put(Tree::space, search_key::space(identity_.collection, identity_.kind),
+                    as_bytes(encode(identity_, slots_, graph_slots_, graph_pieces_)));
+}
+
+Result<> SpaceStore::put_in_force() {
+  in_force_ = true;
+  Transaction transaction;
+  put_record(transaction);
+  const auto done = volume_->commit(transaction);
+  in_force_ = done.has_value();
+  return done ? Result<>() : std::unexpected(done.error());
+}
+
+Result<> SpaceStore::save_embedder(Bytes learnt) {
+  Saving saving(*volume_);
+  const Bytes parts[] = {learnt};
+  VEXFS_TRY(const std::string blob, write_blob(*volume_, saving.transaction(), parts));
+  saving.transaction().put(Tree::space, search_key::piece('e', identity_.id, 0), as_bytes(blob));
+  return saving.commit();
+}
+
+Result<std::string> SpaceStore::load_embedder() const {
+  return read_whole(search_key::piece('e', identity_.id, 0), 0);
+}
+
+Result<std::string> SpaceStore::read_whole(const Key& key, std::size_t header) const {
+  std::string value;
+  VEXFS_CHECK(volume_->get(Tree::space, key, value));
+  const Bytes blob = as_bytes(value).subspan(std::min(header, value.size()));
+  VEXFS_TRY(const std::uint64_t bytes, blob_bytes(blob));
+  std::string content(bytes, '\0');
+  VEXFS_CHECK(read_blob(*volume_, blob, 0, std::as_writable_bytes(std::span(content))));
+  return content;
+}
+
 Result<> SpaceStore::save_piece(const Space& space, const TextIndex* text, Slot to,
-                                std::uint32_t slots_max) {
+                                SaveOptions options) {
   Saving saving(*volume_);
   Transaction& transaction = saving.transaction();
+  const std::uint32_t slots_max = options.slots_max;
   Piece piece{.first = slots_, .slots = std::min(to - slots_, slots_max)};
   std::size_t kept = pieces_.size();
-  while (kept > 0 && pieces_[kept - 1].slots <= piece.slots &&
+  while (options.merge && kept > 0 && pieces_[kept - 1].slots <= piece.slots &&
          pieces_[kept - 1].slots + piece.slots <= slots_max) {
     --kept;
     piece = {.first = pieces_[kept].first, .slots = pieces_[kept].slots + piece.slots};
@@ -251,27 +281,29 @@ Result<> SpaceStore::save_piece(const Space& space, const TextIndex* text, Slot 
   }
   VEXFS_CHECK(write_rows(transaction, space, piece));
   if (text) VEXFS_CHECK(write_words(transaction, *text, piece));
-  const std::uint32_t saved = piece.first + piece.slots;
-  transaction.put(Tree::space, search_key::space(identity_.collection, identity_.kind),
-                  as_bytes(encode(identity_, saved, graph_slots_, graph_pieces_)));
-  VEXFS_CHECK(saving.commit());
+  const std::uint32_t before = std::exchange(slots_, piece.first + piece.slots);
+  put_record(transaction);
+  if (const auto done = saving.commit(); !done) {
+    slots_ = before;
+    return done;
+  }
   pieces_.resize(kept);
   pieces_.push_back(piece);
-  slots_ = saved;
   return {};
 }
 
-Result<> SpaceStore::save(const Space& space, const TextIndex* text, Slot to) {
+Result<> SpaceStore::save(const Space& space, const TextIndex* text, Slot to, Merge merge) {
   static Histogram& took = metrics::histogram("vexfs_index_save_seconds", "Saving new rows");
   if (slots_ >= to) return {};
   Timed timed(took);
-  std::uint32_t slots_max = piece_slots_max(identity_.dimension);
+  SaveOptions options{.slots_max = piece_slots_max(identity_.dimension),
+                      .merge = merge == Merge::allowed};
   while (slots_ < to) {
-    const auto saved = save_piece(space, text, to, slots_max);
+    const auto saved = save_piece(space, text, to, options);
     if (saved) continue;
     // Free space in small extents: smaller pieces need fewer of them.
-    if (saved.error().code != EFBIG || slots_max == 1) return saved;
-    slots_max /= 2;
+    if (saved.error().code != EFBIG || options.slots_max == 1) return saved;
+    options.slots_max /= 2;
   }
   return {};
 }
@@ -292,32 +324,58 @@ Result<> SpaceStore::save_graph(Space& space, bool always) {
     return {};
   }));
   VEXFS_ASSERT(covered <= slots_);  // the saver alone grows graphs, and saves the rows first
-  transaction.put(Tree::space, search_key::space(identity_.collection, identity_.kind),
-                  as_bytes(encode(identity_, slots_, covered, pieces)));
-  VEXFS_CHECK(saving.commit());
-  graph_slots_ = covered;
-  graph_pieces_ = pieces;
-  return {};
+  const auto before =
+      std::pair(std::exchange(graph_slots_, covered), std::exchange(graph_pieces_, pieces));
+  put_record(transaction);
+  const auto done = saving.commit();
+  if (!done) std::tie(graph_slots_, graph_pieces_) = before;
+  return done;
 }
 
-Result<> SpaceStore::remove() {
-  for (const char kind : {'g', 't', 'r'}) {
-    std::vector<std::uint32_t> numbers;
-    const Key from = search_key::piece(kind, identity_.id, 0);
-    const Key to = search_key::piece(kind, identity_.id + 1, 0);
-    VEXFS_CHECK(volume_->scan(Tree::space, from, to, [&](Bytes key, Bytes) {
-      KeyReader reader(key);
-      reader.u8();
-      reader.u32();
-      numbers.push_back(reader.u32());
-      return true;
-    }));
-    for (const std::uint32_t number : numbers) {
-      Transaction transaction;
-      VEXFS_CHECK(free_piece(transaction, kind, number));
-      VEXFS_CHECK(volume_->commit(transaction, {.freeing = true}));
-    }
+Result<bool> SpaceStore::remove_pieces(char kind, FunctionRef<bool()> stop) {
+  std::vector<std::uint32_t> numbers;
+  const Key from = search_key::piece(kind, identity_.id, 0);
+  const Key to = search_key::piece(kind, identity_.id + 1, 0);
+  VEXFS_CHECK(volume_->scan(Tree::space, from, to, [&](Bytes key, Bytes) {
+    KeyReader reader(key);
+    reader.u8();
+    reader.u32();
+    numbers.push_back(reader.u32());
+    return true;
+  }));
+  for (const std::uint32_t number : numbers) {
+    if (stop()) return false;
+    Transaction transaction;
+    VEXFS_CHECK(free_piece(transaction, kind, number));
+    VEXFS_CHECK(volume_->commit(transaction, {.freeing = true}));
   }
+  return true;
+}
+
+Result<bool> SpaceStore::remove_runs(FunctionRef<bool()> stop) {
+  constexpr std::size_t kStepRuns = 1000;
+  const Key from = search_key::run(identity_.id, Ino{0}, 0);
+  const Key to = search_key::run(identity_.id + 1, Ino{0}, 0);
+  for (;;) {
+    if (stop()) return false;
+    Transaction transaction;
+    std::size_t runs = 0;
+    VEXFS_CHECK(volume_->scan(Tree::vector, from, to, [&](Bytes key, Bytes) {
+      transaction.erase(Tree::vector, key);
+      return ++runs < kStepRuns;
+    }));
+    if (runs == 0) return true;
+    VEXFS_CHECK(volume_->commit(transaction, {.freeing = true}));
+  }
+}
+
+Result<bool> SpaceStore::remove(FunctionRef<bool()> stop) {
+  for (const char kind : {'g', 't', 'r', 'e'}) {
+    VEXFS_TRY(const bool whole, remove_pieces(kind, stop));
+    if (!whole) return false;
+  }
+  VEXFS_TRY(const bool whole, remove_runs(stop));
+  if (!whole) return false;
   // Another space may stand under its key by now.
   std::string value;
   SpaceRecord record;
@@ -328,7 +386,7 @@ Result<> SpaceStore::remove() {
     transaction.erase(Tree::space, key);
     VEXFS_CHECK(volume_->commit(transaction, {.freeing = true}));
   }
-  return {};
+  return true;
 }
 
 }  // namespace vexfs

@@ -127,7 +127,7 @@ TEST_CASE_FIXTURE(SpaceFixture, "what is saved in pieces comes back, graph and a
   space = std::move(loaded);
   CHECK(recall(false) >= 0.95);
   CHECK(recall(true) == 1);
-  REQUIRE(again->remove());
+  REQUIRE(again->remove([] { return false; }));
   std::size_t left = 0;
   REQUIRE(
       volume.scan(Tree::space, {}, {}, [&](Bytes, Bytes) { return ++left, true; }, Wait::allowed));
