@@ -46,8 +46,10 @@ class StuckDevice final : public BlockDevice {
       if (each.offset < kLogOffset || each.offset >= log_end_) VEXFS_CHECK(wait());
     return below_->write(batch);
   }
-  Result<> flush() override { return below_->flush(); }
-  Result<> write_flushed(const DeviceWrite& write) override { return below_->write_flushed(write); }
+  Result<> flush(FlushSite site) override { return below_->flush(site); }
+  Result<> write_flushed(const DeviceWrite& write, FlushSite site) override {
+    return below_->write_flushed(write, site);
+  }
   void discard(std::uint64_t offset, std::uint64_t bytes) override {
     below_->discard(offset, bytes);
   }

@@ -75,19 +75,19 @@ BTree::BTree(Tree tree, PageCache& cache, SpaceMap& space)
     : tree_(tree), cache_(cache), space_(space) {}
 
 void BTree::open(const TreeRoot& root, std::uint64_t generation) {
-  WriteLock lock(latch_);
+  SharedLatchWrite lock(latch_);
   root_ = root;
   generation_ = generation;
 }
 
-PageRef BTree::find_leaf(Bytes key, PageWait::Missing& missing, std::string* upper) const {
+CachedPage* BTree::find_leaf(Bytes key, PageWait::Missing& missing, std::string* upper) const {
   missing = {};
   PagePointer pointer = root_.page;
   for (unsigned level = root_.level; !pointer.none(); --level) {
-    PageRef page = cache_.find(pointer);
-    if (!page) {
+    CachedPage* const page = cache_.find(pointer);
+    if (page == nullptr) {
       missing = {.pointer = pointer, .tree = tree_, .level = level};
-      return {};
+      return nullptr;
     }
     if (level == 0) return page;
     const PageView view = page->view();
@@ -95,7 +95,7 @@ PageRef BTree::find_leaf(Bytes key, PageWait::Missing& missing, std::string* upp
     if (upper != nullptr && index + 1 < view.count()) *upper = as_text(view.key(index + 1));
     pointer = view.child(index);
   }
-  return {};
+  return nullptr;
 }
 
 Result<> BTree::get(Bytes key, std::string& value, Wait wait) {
@@ -103,11 +103,11 @@ Result<> BTree::get(Bytes key, std::string& value, Wait wait) {
   for (;;) {
     PageWait::Missing missing;
     {
-      ReadLock lock(latch_);
-      const PageRef leaf = find_leaf(key, missing, nullptr);
+      SharedLatchRead lock(latch_);
+      const CachedPage* const leaf = find_leaf(key, missing, nullptr);
       if (missing.pointer.none()) {
         bool equal = false;
-        const unsigned index = leaf ? leaf->view().lower_bound(key, equal) : 0;
+        const unsigned index = leaf != nullptr ? leaf->view().lower_bound(key, equal) : 0;
         if (!equal) return fail(ENOENT, "tree: no such key");
         value = as_text(leaf->view().value(index));
         return {};
@@ -127,11 +127,11 @@ Result<> BTree::scan(Bytes from, Bytes to, Visit visit, Wait wait) {
     for (;;) {
       PageWait::Missing missing;
       {
-        ReadLock lock(latch_);
+        SharedLatchRead lock(latch_);
         upper.clear();
-        const PageRef leaf = find_leaf(as_bytes(next), missing, &upper);
+        const CachedPage* const leaf = find_leaf(as_bytes(next), missing, &upper);
         if (missing.pointer.none()) {
-          if (!leaf) return {};
+          if (leaf == nullptr) return {};
           pairs.take(leaf->view(), as_bytes(next), to);
           break;
         }
@@ -147,7 +147,7 @@ Result<> BTree::scan(Bytes from, Bytes to, Visit visit, Wait wait) {
 
 Result<> BTree::visit_pages(FunctionRef<Result<>(std::uint64_t address)> visit) {
   // Only before anybody else sees the tree, so no page changes under the walk.
-  ReadLock lock(latch_);
+  SharedLatchRead lock(latch_);
   std::vector<PageWait::Missing> rest;
   if (!root_.page.none())
     rest.push_back({.pointer = root_.page, .tree = tree_, .level = root_.level});
@@ -164,7 +164,7 @@ Result<> BTree::visit_pages(FunctionRef<Result<>(std::uint64_t address)> visit) 
 }
 
 BTree::Frozen BTree::freeze(std::uint64_t next_generation) {
-  WriteLock lock(latch_);
+  SharedLatchWrite lock(latch_);
   generation_ = next_generation;
   Frozen frozen{.root = root_, .pages = std::exchange(dirty_, {})};
   // A page that was made and freed in one generation is in no tree.
@@ -174,7 +174,7 @@ BTree::Frozen BTree::freeze(std::uint64_t next_generation) {
 }
 
 void BTree::thaw(const Frozen& frozen, const Checks& checks) {
-  WriteLock lock(latch_);
+  SharedLatchWrite lock(latch_);
   const auto learn = [&checks](PagePointer& pointer) {
     if (pointer.none() || pointer.check != 0) return false;
     const auto found = checks.find(pointer.address);

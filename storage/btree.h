@@ -9,7 +9,7 @@
 //
 // Always: a parent of a dirty page is dirty. Dirty pages and pages without a check in their
 // parent are in memory.
-// Threads: any; one reader/writer latch a tree. Reads let it go before they wait for a device.
+// Threads: any; one SharedLatch a tree. Reads let it go before they wait for a device.
 // Changes hold it from the first prepare() to the last rebalance().
 #pragma once
 #include <string>
@@ -20,6 +20,7 @@
 #include "base/key.h"
 #include "base/wait.h"
 #include "storage/page_cache.h"
+#include "storage/shared_latch.h"
 #include "storage/space_map.h"
 #include "storage/superblock.h"
 
@@ -58,7 +59,7 @@ class BTree {
   Result<> visit_pages(FunctionRef<Result<>(std::uint64_t address)> visit);
 
   // --- changing
-  SharedMutex& latch() VEXFS_TSA(lock_returned(latch_)) { return latch_; }
+  SharedLatch& latch() VEXFS_TSA(lock_returned(latch_)) { return latch_; }
   unsigned height() const REQUIRES_SHARED(latch_) {
     return root_.page.none() ? 0 : root_.level + 1;
   }
@@ -94,7 +95,7 @@ class BTree {
   };
   // The leaf for `key`, or what is missing on the way. `upper` becomes the lowest key beyond
   // that leaf; empty: it is the last.
-  PageRef find_leaf(Bytes key, PageWait::Missing& missing, std::string* upper) const
+  CachedPage* find_leaf(Bytes key, PageWait::Missing& missing, std::string* upper) const
       REQUIRES_SHARED(latch_);
   bool is_dirty(const CachedPage& page) const REQUIRES_SHARED(latch_) {
     return page.birth == generation_;
@@ -104,7 +105,7 @@ class BTree {
   }
   Path dirty_path(Bytes key) REQUIRES(latch_);
   PageRef make_page(unsigned level, std::uint64_t address) REQUIRES(latch_);
-  PageRef copy_page(const PageRef& old, std::uint64_t address) REQUIRES(latch_);
+  PageRef copy_page(const CachedPage& old, std::uint64_t address) REQUIRES(latch_);
   void free_page(const PagePointer& pointer, CachedPage* page) REQUIRES(latch_);
   Result<std::uint64_t> allocate(Claim claim);
   bool recorded() const { return tree_ != Tree::free_space; }
@@ -119,7 +120,7 @@ class BTree {
   const Tree tree_;
   PageCache& cache_;
   SpaceMap& space_;
-  SharedMutex latch_{Rank::tree, Prefer::writers};
+  SharedLatch latch_{Rank::tree, Channel::pages};
   TreeRoot root_ GUARDED_BY(latch_);
   std::uint64_t generation_ GUARDED_BY(latch_) = 0;
   std::vector<PageRef> dirty_ GUARDED_BY(latch_);

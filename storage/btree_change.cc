@@ -35,13 +35,13 @@ PageRef BTree::make_page(unsigned level, std::uint64_t address) {
   return page;
 }
 
-PageRef BTree::copy_page(const PageRef& old, std::uint64_t address) {
+PageRef BTree::copy_page(const CachedPage& old, std::uint64_t address) {
   PageRef page = cache_.make(address, generation_);
-  std::memcpy(page->bytes().data(), old->bytes().data(), kPageBytes);
+  std::memcpy(page->bytes().data(), old.bytes().data(), kPageBytes);
   page->edit().move_to(address, generation_);
   dirty_.push_back(page);
   cache_.dirty_pages.fetch_add(1, std::memory_order_relaxed);
-  free_page(pointer_to(*old), nullptr);
+  free_page(pointer_to(old), nullptr);
   return page;
 }
 
@@ -63,7 +63,7 @@ BTree::Ready BTree::prepare(Bytes key, bool for_erase, Claim claim, PageWait::Mi
     return Ready::yes;
   }
   if (for_erase) {
-    const PageRef leaf = find_leaf(key, missing, nullptr);
+    const CachedPage* const leaf = find_leaf(key, missing, nullptr);
     if (!missing.pointer.none()) return Ready::missing;
     bool equal = false;
     leaf->view().lower_bound(key, equal);
@@ -73,22 +73,22 @@ BTree::Ready BTree::prepare(Bytes key, bool for_erase, Claim claim, PageWait::Mi
   CachedPage* parent = nullptr;
   unsigned index = 0;
   for (unsigned level = root_.level;; --level) {
-    PageRef page = cache_.find(pointer);
-    if (!page) {
+    CachedPage* page = cache_.find(pointer);
+    if (page == nullptr) {
       missing = {.pointer = pointer, .tree = tree_, .level = level};
       return Ready::missing;
     }
     if (!is_dirty(*page)) {
       const auto address = allocate(claim);
       if (!address) return Ready::no_space;
-      page = copy_page(page, *address);
+      page = &*copy_page(*page, *address);  // dirty_ keeps it
       if (parent == nullptr)
         root_.page = pointer_to(*page);
       else
         parent->edit().set_child(index, pointer_to(*page));
     }
     if (level == 0) return Ready::yes;
-    parent = &*page;
+    parent = page;
     index = page->view().child_of(key);
     pointer = page->view().child(index);
   }
@@ -100,10 +100,10 @@ BTree::Path BTree::dirty_path(Bytes key) {
   Path path;
   PagePointer pointer = root_.page;
   for (unsigned level = root_.level; !pointer.none() && pointer.birth == generation_; --level) {
-    const PageRef page = cache_.find(pointer);
-    VEXFS_ASSERT(static_cast<bool>(page));
+    CachedPage* const page = cache_.find(pointer);
+    VEXFS_ASSERT(page != nullptr);
     Step& step = path.steps[path.depth++];
-    step.page = &*page;
+    step.page = page;
     if (level == 0) break;
     step.index = page->view().child_of(key);
     pointer = page->view().child(step.index);
@@ -198,10 +198,10 @@ bool BTree::merge(CachedPage& parent, unsigned index, CachedPage& page) {
 
 // Takes the cells of a neighbour that is in memory and small enough, and frees it.
 bool BTree::absorb(const PagePointer& pointer, Neighbour neighbour, CachedPage& page) {
-  const PageRef other = cache_.find(pointer);
-  if (!other || page.view().used() + other->view().used() > kMergedBytesMax) return false;
+  CachedPage* const other = cache_.find(pointer);
+  if (other == nullptr || page.view().used() + other->view().used() > kMergedBytesMax) return false;
   page.edit().absorb(other->view(), neighbour == Neighbour::above);
-  free_page(pointer, is_dirty(*other) ? &*other : nullptr);
+  free_page(pointer, is_dirty(*other) ? other : nullptr);
   return true;
 }
 
@@ -217,15 +217,15 @@ void BTree::remove_child(CachedPage& parent, unsigned index) {
 
 void BTree::lower_root() {
   while (!root_.page.none()) {
-    const PageRef root = cache_.find(root_.page);
-    if (!root || !is_dirty(*root)) return;
+    CachedPage* const root = cache_.find(root_.page);
+    if (root == nullptr || !is_dirty(*root)) return;
     const PageView view = root->view();
     if (view.count() == 0) {
-      free_page(root_.page, &*root);
+      free_page(root_.page, root);
       root_ = {};
     } else if (view.level() > 0 && view.count() == 1) {
       const PagePointer child = view.child(0);
-      free_page(root_.page, &*root);
+      free_page(root_.page, root);
       root_ = {.page = child, .level = root_.level - 1};
     } else {
       return;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/metrics.h"
+#include "storage/shared_latch.h"
 
 namespace vexfs {
 
@@ -25,33 +26,72 @@ CacheMetrics& cache_metrics() {
   return the_one;
 }
 
+// Pages that nobody refers to any more, until nobody looks at them any more either.
+class RetiredPages {
+ public:
+  void add(CachedPage* page) {
+    std::vector<CachedPage*> free;
+    {
+      Lock lock(mutex_);
+      young_.push_back(page);
+      if (young_.size() < kBatch || !departure_.complete()) return;
+      free = std::exchange(leaving_, std::exchange(young_, {}));
+      departure_ = Departure();
+    }
+    for (CachedPage* const each : free) delete each;
+  }
+
+ private:
+  static constexpr std::size_t kBatch = 16;
+  Mutex mutex_;
+  std::vector<CachedPage*> young_ GUARDED_BY(mutex_), leaving_ GUARDED_BY(mutex_);
+  Departure departure_ GUARDED_BY(mutex_);  // of those who may look at leaving_
+};
+
+// Never destroyed, and shared by all caches: readers are known by thread.
+RetiredPages& retired_pages() {
+  static RetiredPages& the_one = *new RetiredPages;
+  return the_one;
+}
+
 }  // namespace
 
+void PageRef::retire(CachedPage* page) {
+  retired_pages().add(page);
+}
+
 PageCache::PageCache(BlockDevice& device, std::size_t bytes_max)
-    : device_(device), shard_pages_max_(std::max(kPagesMin, bytes_max / kPageBytes) / kShards) {
+    : device_(device),
+      shard_pages_max_(std::max(kPagesMin, bytes_max / kPageBytes) / kShards),
+      index_(shard_pages_max_ * kShards) {
   static_assert(kShards == 16);  // shard_of() takes four bits
 }
 
-PageRef PageCache::find(const PagePointer& pointer) {
-  constexpr unsigned kHitsPerReport = 64;
-  Shard& shard = shard_of(pointer.address);
-  {
-    Lock lock(shard.mutex);
-    const auto found = shard.pages.find(pointer.address);
-    if (found != shard.pages.end() && found->second->birth == pointer.birth) {
-      CachedPage& page = *found->second;
-      // Written only when it changes: readers of one hot page share its cache line.
-      if (!page.recent_.load(std::memory_order_relaxed))
-        page.recent_.store(true, std::memory_order_relaxed);
-      if (++shard.hits == kHitsPerReport) {
-        cache_metrics().hits.add(kHitsPerReport);
-        shard.hits = 0;
-      }
-      return found->second;
-    }
+CachedPage* PageCache::find(const PagePointer& pointer) {
+  // The metric's cache line is shared by all threads.
+  constexpr unsigned kHitsPerReport = 256;
+  CachedPage* page = index_.find(pointer.address, pointer.birth);
+  if (page == nullptr) page = find_in_shard(pointer);
+  if (page == nullptr) {
+    cache_metrics().misses.add();
+    return nullptr;
   }
-  cache_metrics().misses.add();
-  return {};
+  // Written only when it changes: readers of one hot page share its cache line.
+  if (!page->recent_.load(std::memory_order_relaxed))
+    page->recent_.store(true, std::memory_order_relaxed);
+  constinit thread_local unsigned hits = 0;
+  if (++hits % kHitsPerReport == 0) cache_metrics().hits.add(kHitsPerReport);
+  return page;
+}
+
+// A page whose bucket of the index is full.
+CachedPage* PageCache::find_in_shard(const PagePointer& pointer) {
+  Shard& shard = shard_of(pointer.address);
+  Lock lock(shard.mutex);
+  const auto found = shard.pages.find(pointer.address);
+  if (found == shard.pages.end() || found->second->birth != pointer.birth) return nullptr;
+  index_.put(*found->second);
+  return &*found->second;
 }
 
 Result<PageRef> PageCache::load(const PagePointer& pointer, Tree tree, unsigned level) {
@@ -97,6 +137,7 @@ void PageCache::drop(CachedPage& page) {
 void PageCache::insert(Shard& shard, const PageRef& page) {
   PageRef& entry = shard.pages[page->address];
   if (entry) {
+    index_.take_out(*entry);
     page->clock_at_ = entry->clock_at_;
     shard.clock[page->clock_at_] = &*page;
   } else {
@@ -105,6 +146,7 @@ void PageCache::insert(Shard& shard, const PageRef& page) {
     cache_metrics().pages.add(1);
   }
   entry = page;
+  index_.put(*page);
 }
 
 void PageCache::remove(Shard& shard, CachedPage& page) {
@@ -113,6 +155,7 @@ void PageCache::remove(Shard& shard, CachedPage& page) {
   shard.clock[page.clock_at_] = last;
   shard.clock.pop_back();
   cache_metrics().pages.add(-1);
+  index_.take_out(page);
   shard.pages.erase(page.address);  // the last: it may end the page
 }
 

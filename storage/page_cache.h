@@ -7,7 +7,8 @@
 //   frozen   also the running checkpoint's            never changes  never
 //
 // Always: what find() returns is the page of exactly that pointer (an address may have been
-// freed and used again, a birth never). What load() returns has been verified.
+// freed and used again, a birth never). What load() returns has been verified. The memory of a
+// page that nobody refers to is used again when everybody who was inside a latch then has left.
 // Threads: any. The bytes of a dirty page are guarded by its tree's latch.
 #pragma once
 #include <array>
@@ -21,6 +22,7 @@
 #include "base/mutex.h"
 #include "storage/block_device.h"
 #include "storage/page.h"
+#include "storage/page_index.h"
 
 namespace vexfs {
 
@@ -61,13 +63,15 @@ class PageRef {
   }
   ~PageRef() {
     if (page_ != nullptr && page_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
-      delete page_;
+      retire(page_);
   }
   CachedPage* operator->() const { return page_; }
   CachedPage& operator*() const { return *page_; }
   explicit operator bool() const { return page_ != nullptr; }
 
  private:
+  // Readers inside a latch may still look at it.
+  static void retire(CachedPage* page);
   CachedPage* page_ = nullptr;
 };
 
@@ -75,8 +79,9 @@ class PageCache {
  public:
   PageCache(BlockDevice& device, std::size_t bytes_max);
 
-  // Empty when it is not in memory.
-  PageRef find(const PagePointer& pointer);
+  // nullptr when it is not in memory. Only inside the latch of its tree, and only good there:
+  // it takes neither a lock nor a reference when the index knows the page.
+  CachedPage* find(const PagePointer& pointer);
   // Reads it in. EUCLEAN when it is not the page that the pointer means.
   Result<PageRef> load(const PagePointer& pointer, Tree tree, unsigned level);
   // A page that is only in memory yet; its bytes are unspecified. Takes the place of whatever
@@ -95,18 +100,19 @@ class PageCache {
     std::unordered_map<std::uint64_t, PageRef> pages GUARDED_BY(mutex);  // by address
     std::vector<CachedPage*> clock GUARDED_BY(mutex);                    // the same pages
     std::size_t hand GUARDED_BY(mutex) = 0;
-    unsigned hits GUARDED_BY(mutex) = 0;  // not yet in the metric, whose cache line all share
   };
   Shard& shard_of(std::uint64_t address) {
     // Pages stand on multiples of four blocks; the multiplier spreads what is left.
     return shards_[(address / kPageBlocks * 0x9E3779B97F4A7C15u) >> 60];
   }
-  static void insert(Shard& shard, const PageRef& page) REQUIRES(shard.mutex);
-  static void remove(Shard& shard, CachedPage& page) REQUIRES(shard.mutex);
+  CachedPage* find_in_shard(const PagePointer& pointer);
+  void insert(Shard& shard, const PageRef& page) REQUIRES(shard.mutex);
+  void remove(Shard& shard, CachedPage& page) REQUIRES(shard.mutex);
   void evict_beyond_budget(Shard& shard) REQUIRES(shard.mutex);
 
   BlockDevice& device_;
   const std::size_t shard_pages_max_;
+  PageIndex index_;
   std::array<Shard, kShards> shards_;
 };
 

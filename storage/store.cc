@@ -35,7 +35,7 @@ Result<> Store::close() {
   if (closed_.exchange(true)) return fail(ESHUTDOWN, "volume: closed");
   {
     // Commits that have passed the gate finish.
-    WriteLock gate(gate_);
+    const SharedLatchWrite gate(gate_);
   }
   checkpointer_->stop();
   if (opened_read_only_) return {};

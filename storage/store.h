@@ -113,7 +113,7 @@ class Store final : public Volume {
   std::array<std::unique_ptr<BTree>, kTreeCount> trees_;
   FlushGroup flushes_;
 
-  SharedMutex gate_{Rank::volume, Prefer::writers};
+  SharedLatch gate_{Rank::volume, Channel::gate};
   std::uint64_t generation_ GUARDED_BY(gate_);
   // During replay, before wal_ exists: what a checkpoint would cut at.
   Wal::Cut replayed_;

@@ -110,7 +110,7 @@ Result<> Store::run_checkpoint(bool clean) {
 
 void Store::freeze(Frozen& frozen) {
   Timed timed(checkpoint_metrics().frozen);
-  WriteLock gate(gate_);
+  const SharedLatchWrite gate(gate_);
   frozen.generation = generation_++;
   frozen.cut = wal_ != nullptr ? wal_->cut() : replayed_;
   for (unsigned i = 0; i < kTreeCount; ++i) {
@@ -132,7 +132,7 @@ Result<> Store::record_space(Frozen& frozen) {
     for (;;) {
       PageWait::Missing missing;
       {
-        WriteLock latch(map.latch());
+        const SharedLatchWrite latch(map.latch());
         const auto ready =
             map.prepare(as_bytes(key), group.record.none, Claim::checkpoint, missing);
         if (ready == BTree::Ready::yes) {

@@ -132,7 +132,7 @@ Store::Outcome Store::try_commit(Bytes records, const Plan& plan, PageWait::Miss
                                  Result<Lsn>& lsn) {
   if (cache_.dirty_pages.load(std::memory_order_relaxed) > dirty_pages_max())
     return Outcome::log_full;
-  ReadLock gate(gate_);
+  const SharedLatchRead gate(gate_);
   const Latches latches(*this, plan.trees);
   if (const Outcome ready = prepare(records, plan, missing); ready != Outcome::done) return ready;
   const std::uint64_t pages = latches.pages_for(plan.puts);
