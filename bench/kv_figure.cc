@@ -20,16 +20,12 @@ std::uint64_t device_bytes_written() {
   return 0;
 }
 
-namespace {
-
 std::uint64_t cpu_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
          static_cast<std::uint64_t>(now.tv_nsec);
 }
-
-}  // namespace
 
 void Figure::run(unsigned count, const std::function<void(unsigned)>& operation) {
   std::vector<std::vector<std::uint64_t>> took(threads_);
@@ -49,7 +45,6 @@ void Figure::run(unsigned count, const std::function<void(unsigned)>& operation)
     });
   for (std::thread& thread : running) thread.join();
   elapsed_ns_ = monotonic_ns() - start;
-  // What a busy machine leaves alone: CPU of all threads, those in the background included.
   add("cpu_us", static_cast<double>(cpu_ns() - cpu_start) * 1e-3 / count);
   for (const auto& each_thread : took)
     took_.insert(took_.end(), each_thread.begin(), each_thread.end());

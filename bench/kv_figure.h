@@ -15,6 +15,8 @@ namespace vexfs::bench {
 
 // Bytes that this process has caused to be written to disks (/proc/self/io).
 std::uint64_t device_bytes_written();
+// CPU of all threads of this process: what a busy machine leaves alone.
+std::uint64_t cpu_ns();
 
 class Figure {
  public:

@@ -60,9 +60,8 @@ class BTree {
 
   // --- changing
   SharedLatch& latch() VEXFS_TSA(lock_returned(latch_)) { return latch_; }
-  unsigned height() const REQUIRES_SHARED(latch_) {
-    return root_.page.none() ? 0 : root_.level + 1;
-  }
+  // How many new pages so many puts take at most.
+  std::uint64_t pages_for(std::uint64_t puts) const REQUIRES_SHARED(latch_);
   enum class Ready : std::uint8_t { yes, missing, no_space };
   // Makes every page on the way to `key` dirty. Nothing that a reader sees has changed.
   Ready prepare(Bytes key, bool for_erase, Claim claim, PageWait::Missing& missing)

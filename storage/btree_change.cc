@@ -27,6 +27,15 @@ Result<std::uint64_t> BTree::allocate(Claim claim) {
   return space_.allocate_page({.claim = claim, .recorded = recorded()});
 }
 
+// A put splits at most one page a level and may raise the root. Many split far fewer parents
+// than leaves: a parent has at least 50 children.
+std::uint64_t BTree::pages_for(std::uint64_t puts) const {
+  constexpr std::uint64_t kFew = 64;
+  const std::uint64_t height = root_.page.none() ? 0 : root_.level + 1;
+  const std::uint64_t above = puts <= kFew ? puts * height : kFew * height + puts / 8;
+  return puts + above + 1;
+}
+
 PageRef BTree::make_page(unsigned level, std::uint64_t address) {
   PageRef page = cache_.make(address, generation_);
   page->edit().init(tree_, level, address, generation_);

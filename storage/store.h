@@ -94,9 +94,17 @@ class Store final : public Volume {
   // --- recovery
   Result<> load_space();
   Result<> mark_adopted(WalReader& reader);
+  // store_replay.cc
+  struct ReplayBatch;
+  enum class Bounded : bool { no, yes };  // ENOSPC also when too many pages are dirty
   Result<> replay(WalReader& reader);
-  Result<> replay_frame(Bytes records);
-  Outcome replay_pair(Bytes record, PageWait::Missing& missing);
+  Result<> replay_batch(const ReplayBatch& batch);
+  Result<> replay_pairs(Bytes records, Bounded bounded);
+  Result<> replay_tree(BTree& tree, std::span<const TransactionReader::Record> pairs,
+                       Bounded bounded);
+  BTree::Ready replay_some(BTree& tree, std::span<const TransactionReader::Record> pairs,
+                           std::size_t& done, PageWait::Missing& missing);
+  Result<> keep_dirty_pages_few();
   WalReader reader() const;
 
   BTree& tree(Tree t) { return *trees_[static_cast<unsigned>(t)]; }

@@ -6,7 +6,6 @@
 #include "base/assert.h"
 #include "base/metrics.h"
 #include "storage/store.h"
-#include "storage/transaction_format.h"
 
 namespace vexfs {
 
@@ -67,16 +66,12 @@ class Store::Latches {
   }
   Latches(const Latches&) = delete;
   Latches& operator=(const Latches&) = delete;
-  // A put splits at most one page a level and may raise the root.
   std::uint64_t pages_for(std::uint64_t puts) const UNCHECKED {
-    std::uint64_t height = 0, count = 0;
+    std::uint64_t most = 0, count = 0;
     for (std::uint32_t rest = trees_; rest != 0; rest &= rest - 1, ++count)
-      height = std::max<std::uint64_t>(
-          height, store_.trees_[static_cast<unsigned>(std::countr_zero(rest))]->height());
-    // Many puts split far fewer parents than leaves: one has at least 50 children.
-    constexpr std::uint64_t kFew = 64;
-    const std::uint64_t above = puts <= kFew ? puts * height : kFew * height + puts / 8;
-    return puts + above + count;
+      most = std::max(
+          most, store_.trees_[static_cast<unsigned>(std::countr_zero(rest))]->pages_for(puts));
+    return most + count;
   }
 
  private:
@@ -209,38 +204,6 @@ void Store::apply_pairs(Bytes records) {
       sparse.push_back(record);
   }
   for (const TransactionReader::Record& record : sparse) tree(record.tree).rebalance(record.key);
-}
-
-// Pairs first, one by one: putting or erasing again is harmless, so a frame that did not find
-// room may be replayed once more after a checkpoint. Its adopts and frees happen once, at the end.
-Result<> Store::replay_frame(Bytes records) {
-  TransactionReader reader(records);
-  for (TransactionReader::Record record; reader.next(record);) {
-    if (!is_pair(record)) continue;
-    const Bytes one(record.key.data() - sizeof(PairRecord),
-                    sizeof(PairRecord) + record.key.size() + record.value.size());
-    PageWait pages;
-    for (;;) {
-      PageWait::Missing missing;
-      const Outcome outcome = replay_pair(one, missing);
-      if (outcome == Outcome::done) break;
-      if (outcome == Outcome::no_space) return fail(ENOSPC, "volume: no room to replay the log");
-      VEXFS_CHECK(pages.load(cache_, missing));
-    }
-  }
-  if (reader.failed()) return fail(EUCLEAN, "wal: records that no transaction wrote");
-  return apply_space(records);
-}
-
-Store::Outcome Store::replay_pair(Bytes record, PageWait::Missing& missing) {
-  const Plan plan = Plan::of(record, true);
-  const Latches latches(*this, plan.trees);
-  if (const Outcome ready = prepare(record, plan, missing); ready != Outcome::done) return ready;
-  const std::uint64_t pages = latches.pages_for(plan.puts);
-  if (!space_.promise_pages(pages, plan.claim)) return Outcome::no_space;
-  apply_pairs(record);
-  space_.end_promise(pages);
-  return Outcome::done;
 }
 
 void Store::checkpoint_if_due() {

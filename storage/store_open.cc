@@ -178,26 +178,4 @@ Result<> Store::mark_adopted(WalReader& reader) {
   }
 }
 
-Result<> Store::replay(WalReader& reader) {
-  for (WalReader::Frame frame;;) {
-    VEXFS_TRY(const bool more, reader.next(frame));
-    if (!more) return {};
-    auto replayed = replay_frame(frame.records);
-    if (!replayed && replayed.error().code == ENOSPC && !options_.read_only) {
-      // What the log before this frame let go becomes free with a checkpoint.
-      VEXFS_CHECK(run_checkpoint(false));
-      replayed = replay_frame(frame.records);
-    }
-    if (!replayed) {
-      log(Level::error, "wal", "a frame cannot be replayed",
-          {{"lsn", static_cast<std::uint64_t>(frame.first_lsn)}, {"cause", replayed.error().what}});
-      return replayed;
-    }
-    replayed_ = {.lsn = reader.last_lsn(), .position = reader.position()};
-    // A read-only volume keeps in memory whatever the log changed.
-    if (cache_.dirty_pages.load() > dirty_pages_max() && !options_.read_only)
-      VEXFS_CHECK(run_checkpoint(false));
-  }
-}
-
 }  // namespace vexfs

@@ -2,6 +2,7 @@
 #include "storage/wal_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -11,6 +12,11 @@
 
 namespace vexfs {
 
+namespace {
+constexpr std::uint64_t kWindowBytesMax = std::uint64_t{8} << 20;
+constexpr std::uint64_t kReadBytes = std::uint64_t{1} << 20;
+}  // namespace
+
 WalReader::WalReader(BlockDevice& device, const WalRing& ring, const Start& start)
     : device_(device),
       ring_(ring),
@@ -18,7 +24,8 @@ WalReader::WalReader(BlockDevice& device, const WalRing& ring, const Start& star
       epoch_max_(start.epoch_max),
       position_(start.position),
       next_lsn_(static_cast<std::uint64_t>(start.last_lsn) + 1),
-      window_(Buffer::take(kFrameBytesMax)) {}
+      window_(Buffer::take(
+          std::clamp<std::uint64_t>(ring.bytes / 16, kFrameBytesMax, kWindowBytesMax))) {}
 
 // `bytes` at `position`, which do not cross the end of the ring.
 Result<const std::byte*> WalReader::bytes_at(std::uint64_t position, std::uint64_t bytes) {
@@ -27,7 +34,13 @@ Result<const std::byte*> WalReader::bytes_at(std::uint64_t position, std::uint64
     window_at_ = position;
     window_bytes_ = 0;  // nothing, should the read fail
     const std::uint64_t wanted = std::min<std::uint64_t>(window_.size(), ring_.bytes - in_ring);
-    VEXFS_CHECK(device_.read(kLogOffset + in_ring, window_.bytes().first(wanted)));
+    std::array<DeviceRead, kWindowBytesMax / kReadBytes> reads;  // side by side
+    std::size_t count = 0;
+    for (std::uint64_t at = 0; at < wanted; at += kReadBytes)
+      reads[count++] = {
+          .offset = kLogOffset + in_ring + at,
+          .into = window_.bytes().subspan(at, std::min<std::uint64_t>(kReadBytes, wanted - at))};
+    VEXFS_CHECK(device_.read(std::span(reads).first(count)));
     window_bytes_ = wanted;
   }
   return window_.data() + (position - window_at_);
