@@ -8,6 +8,16 @@
 
 namespace vexfs {
 
+namespace {
+
+Histogram& sync_seconds() {
+  static Histogram& took =
+      metrics::histogram("vexfs_sync_seconds", "From asking until everything so far is durable");
+  return took;
+}
+
+}  // namespace
+
 Store::Store(std::unique_ptr<BlockDevice> device, const Superblock& superblock,
              const VolumeOptions& options)
     : device_(std::move(device)),
@@ -53,29 +63,17 @@ Result<> Store::scan(Tree tree, Bytes from, Bytes to, Visit visit, Wait wait) {
 }
 
 Result<> Store::sync(Lsn lsn) {
-  Mutex mutex;
-  CondVar answered;
-  bool done = false;
-  Result<> outcome;
-  sync(lsn, [&](Result<> result) {
-    Lock lock(mutex);
-    outcome = result;
-    done = true;
-    // With the lock held: the waiter must not leave before this call has.
-    answered.notify_one();
-  });
-  Lock lock(mutex);
-  while (!done) answered.wait(mutex);
-  return outcome;
+  if (closed_) return fail(ESHUTDOWN, "volume: closed");
+  if (opened_read_only_) return {};
+  Timed timed(sync_seconds());
+  return wal_->sync(lsn);
 }
 
 void Store::sync(Lsn lsn, Done done) {
-  static Histogram& took =
-      metrics::histogram("vexfs_sync_seconds", "From asking until everything so far is durable");
   if (closed_) return done(fail(ESHUTDOWN, "volume: closed"));
   if (opened_read_only_) return done({});
   wal_->sync(lsn, [done = std::move(done), start = monotonic_ns()](Result<> result) mutable {
-    took.record(monotonic_ns() - start);
+    sync_seconds().record(monotonic_ns() - start);
     done(result);
   });
 }

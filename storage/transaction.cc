@@ -29,7 +29,7 @@ void Transaction::put(Tree tree, Bytes key, Bytes value) {
   append(log_, bytes_of(PairRecord{.kind = static_cast<std::uint8_t>(Kind::put),
                                    .tree = static_cast<std::uint8_t>(tree),
                                    .key_bytes = static_cast<std::uint16_t>(key.size()),
-                                   .value_bytes = static_cast<std::uint32_t>(value.size())}));
+                                   .value_bytes = static_cast<std::uint16_t>(value.size())}));
   append(log_, key);
   append(log_, value);
   ++records_;
@@ -40,7 +40,7 @@ void Transaction::erase(Tree tree, Bytes key) {
   append(log_, bytes_of(PairRecord{.kind = static_cast<std::uint8_t>(Kind::erase),
                                    .tree = static_cast<std::uint8_t>(tree),
                                    .key_bytes = static_cast<std::uint16_t>(key.size()),
-                                   .value_bytes = 0u}));
+                                   .value_bytes = std::uint16_t{0}}));
   append(log_, key);
   ++records_;
 }

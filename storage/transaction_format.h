@@ -14,9 +14,9 @@ struct PairRecord {   //  offset
   std::uint8_t kind;  //   0  1 put, 2 erase
   std::uint8_t tree;  //   1  Tree
   le16 key_bytes;     //   2  1 ..= kKeyBytesMax; the key follows this header
-  le32 value_bytes;   //   4  <= kValueBytesMax, 0 for erase; the value follows the key
+  le16 value_bytes;   //   4  <= kValueBytesMax, 0 for erase; the value follows the key
 };
-static_assert(sizeof(PairRecord) == 8 && alignof(PairRecord) == 1);
+static_assert(sizeof(PairRecord) == 6 && alignof(PairRecord) == 1);
 static_assert(offsetof(PairRecord, value_bytes) == 4);
 static_assert(std::is_trivially_copyable_v<PairRecord>);
 

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::uint64_t kBatchAgeMaxNs = 50'000'000;
 constexpr std::uint64_t kUnaskedFlushNs = 1'000'000'000;  // policies fsync and strict
+constexpr std::uint32_t kBatchTransactionsMax = 1000;
 constexpr std::size_t kClosedBatchesMax = 8;
 
 struct WalMetrics {
@@ -93,8 +94,11 @@ Result<Lsn> Wal::append(Bytes records) {
   {
     Lock lock(mutex_);
     VEXFS_CHECK(health_.writable());
-    if (open_.transactions > 0 && open_.bytes + records.size() > batch_bytes_max_)
+    if (open_.transactions >= kBatchTransactionsMax ||
+        (open_.transactions > 0 && open_.bytes + records.size() > batch_bytes_max_)) {
       close_open_batch();
+      wake = !writing_;
+    }
     if (closed_.size() >= kClosedBatchesMax) return fail(EBUSY, "wal: the device is behind");
     const std::uint64_t frame = round_up(open_.bytes + records.size());
     if (position_for(frame) + frame - tail_ > options_.ring.bytes)
@@ -110,7 +114,7 @@ Result<Lsn> Wal::append(Bytes records) {
     ++open_.transactions;
     since_cut_.store(position_ + open_.bytes - cut_position_, std::memory_order_relaxed);
     lsn = Lsn{++last_lsn_};
-    wake = is_first || !closed_.empty();
+    wake = wake || idle_;
   }
   if (wake) work_.notify_one();
   return lsn;
@@ -130,6 +134,25 @@ void Wal::close_open_batch() {
   position_ = open_.position + bytes;
   closed_.push_back(std::exchange(open_, Batch{}));
   wal_metrics().used.set(static_cast<std::int64_t>(position_ - tail_));
+}
+
+Result<> Wal::sync(Lsn lsn) {
+  const auto wanted = static_cast<std::uint64_t>(lsn);
+  bool more = false;
+  {
+    Lock lock(mutex_);
+    VEXFS_ASSERT(wanted <= last_lsn_);
+    while (durable_lsn_ < wanted && !acknowledges_at_once()) {
+      if (ending_ || health_.read_only()) return fail(EROFS, "wal: not durable, and never will be");
+      if (writing_)
+        progress_.wait(mutex_);
+      else
+        VEXFS_CHECK(write_next(wanted));
+    }
+    more = !writing_ && has_work(monotonic_ns());
+  }
+  if (more) work_.notify_one();
+  return {};
 }
 
 void Wal::sync(Lsn lsn, Volume::Done done) {
@@ -208,7 +231,39 @@ bool Wal::flush_is_due(std::uint64_t last_written, std::uint64_t now) const {
 
 bool Wal::has_work(std::uint64_t now) const {
   if (!closed_.empty() || flush_is_due(written_lsn_, now)) return true;
-  return open_.transactions > 0 && (!waiters_.empty() || now - open_.opened_ns >= kBatchAgeMaxNs);
+  // Somebody else has written what these wait for.
+  if (!waiters_.empty() && waiters_.begin()->first <= durable_lsn_) return true;
+  return open_.transactions > 0 &&
+         (!waiters_.empty() || now - open_.opened_ns >= batch_age_max_ns());
+}
+
+std::uint64_t Wal::batch_age_max_ns() const {
+  if (options_.policy != SyncPolicy::interval) return kBatchAgeMaxNs;
+  return std::min(kBatchAgeMaxNs, std::uint64_t{options_.interval_ms} * 1'000'000);
+}
+
+// How long nothing has to be done, unless somebody asks.
+std::uint64_t Wal::until_due(std::uint64_t now) const {
+  std::uint64_t due = now + batch_age_max_ns();
+  if (open_.transactions > 0) due = std::min(due, open_.opened_ns + batch_age_max_ns());
+  if (options_.policy == SyncPolicy::interval && written_lsn_ > durable_lsn_)
+    due = std::min(due, flushed_ns_ + std::uint64_t{options_.interval_ms} * 1'000'000);
+  return due - std::min(due, now);
+}
+
+// Until there is something to write, to flush, or to say to somebody.
+void Wal::wait_for_work() {
+  while (!ending_ && (writing_ || health_.read_only() || !has_work(monotonic_ns()))) {
+    if (health_.read_only() && !writing_ && !waiters_.empty()) return;
+    const bool nothing = open_.transactions == 0 &&
+                         (written_lsn_ <= durable_lsn_ || options_.policy == SyncPolicy::none);
+    idle_ = nothing || health_.read_only();
+    if (idle_ || writing_)
+      (writing_ ? progress_ : work_).wait(mutex_);
+    else
+      work_.wait_for(mutex_, std::chrono::nanoseconds(until_due(monotonic_ns())));
+    idle_ = false;
+  }
 }
 
 void Wal::run() {
@@ -217,22 +272,14 @@ void Wal::run() {
   for (;;) {
     {
       Lock lock(mutex_);
-      while (!ending_ && (health_.read_only() || !has_work(monotonic_ns()))) {
-        if (health_.read_only() && !waiters_.empty()) break;
-        const bool idle = open_.transactions == 0 &&
-                          (written_lsn_ <= durable_lsn_ || options_.policy == SyncPolicy::none);
-        if (idle || health_.read_only())
-          work_.wait(mutex_);
-        else
-          work_.wait_for(mutex_, std::chrono::nanoseconds(kBatchAgeMaxNs));
-      }
+      wait_for_work();
       outcome = {};
       if (ending_)
         outcome = fail(ESHUTDOWN, "wal: closed before this was durable");
       else if (health_.read_only())
         outcome = fail(EROFS, "wal: not durable, and never will be");
-      else
-        outcome = write_next();
+      else if (waiters_.empty() || waiters_.begin()->first > durable_lsn_)
+        outcome = write_next(0);
       ready = take_ready(!outcome);
     }
     progress_.notify_all();
@@ -242,7 +289,7 @@ void Wal::run() {
   }
 }
 
-Result<> Wal::write_next() {
+Result<> Wal::write_next(std::uint64_t wanted) {
   if (closed_.empty() && open_.transactions > 0) close_open_batch();
   const std::uint64_t now = monotonic_ns();
   Batch batch;
@@ -251,12 +298,18 @@ Result<> Wal::write_next() {
     closed_.pop_front();
   }
   const std::uint64_t last = batch.transactions > 0 ? batch.last_lsn() : written_lsn_;
-  const bool flush = flush_is_due(last, now);
+  const bool asked = durable_lsn_ < wanted && wanted <= last;
+  const bool flush = asked || flush_is_due(last, now);
+  const bool nothing = batch.transactions == 0 && !flush;
+  if (nothing) return {};  // another has written what some wait for; they are told
   const std::uint64_t durable = durable_lsn_;
+  writing_ = true;
   mutex_.unlock();
   Result<> outcome =
       batch.transactions > 0 ? write(batch, durable, flush) : device_.flush(FlushSite::log_written);
   mutex_.lock();
+  writing_ = false;
+  progress_.notify_all();
   if (!outcome) {
     health_.end_writing(outcome.error());
     return outcome;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Wal: the log's writer. Transactions gather in a batch; one committer thread writes a batch as
-// one frame while the next one fills.
+// Wal: the log's writer. Transactions gather in a batch; one thread at a time writes a batch as
+// one frame while the next one fills: whoever waits for it and finds nobody writing, else the
+// committer.
 //
 //   batch    what may happen to it                                 where
 //   open     transactions are appended                             open_
@@ -9,7 +10,8 @@
 //
 // Always: frames reach the device in the order of LSNs. Nobody is told that something is durable
 // before a flush has confirmed it. After a failed write or flush nothing is written any more.
-// A batch closes when it is full, 50 ms old, waited for, or cut off by a checkpoint.
+// A batch closes when it has 1 MiB or 1000 transactions, is 50 ms old (or as old as the policy's
+// interval), waited for, or cut off by a checkpoint.
 // Threads: any; cut() only while no append() runs.
 #pragma once
 #include <deque>
@@ -51,6 +53,10 @@ class Wal {
   Result<Lsn> append(Bytes records);
   void wait_for_device();
 
+  // Returns when `lsn` is durable; writes itself when nobody does, which saves two changes of
+  // threads. Calls nobody's `done`.
+  Result<> sync(Lsn lsn);
+  // `done` runs on the committer, or at once on this thread.
   void sync(Lsn lsn, Volume::Done done);
   Lsn last_lsn() const;
 
@@ -79,7 +85,12 @@ class Wal {
   void run();
   bool has_work(std::uint64_t now) const REQUIRES(mutex_);
   bool flush_is_due(std::uint64_t last_written, std::uint64_t now) const REQUIRES(mutex_);
-  Result<> write_next() REQUIRES(mutex_);  // lets the mutex go meanwhile
+  // Writes one batch, or flushes what is written; lets the mutex go meanwhile. `wanted`: what the
+  // caller waits for.
+  Result<> write_next(std::uint64_t wanted) REQUIRES(mutex_);
+  std::uint64_t batch_age_max_ns() const;
+  std::uint64_t until_due(std::uint64_t now) const REQUIRES(mutex_);
+  void wait_for_work() REQUIRES(mutex_);
   Result<> write(Batch& batch, std::uint64_t durable, bool flush);
   void close_open_batch() REQUIRES(mutex_);
   std::uint64_t position_for(std::uint64_t frame_bytes) const REQUIRES(mutex_);
@@ -105,6 +116,8 @@ class Wal {
   std::uint64_t durable_lsn_ GUARDED_BY(mutex_);
   std::uint64_t flushed_ns_ GUARDED_BY(mutex_);  // when the last flush ended
   std::atomic<std::uint64_t> since_cut_;         // bytes of log; written with mutex_ held
+  bool writing_ GUARDED_BY(mutex_) = false;      // somebody is in write_next()
+  bool idle_ GUARDED_BY(mutex_) = false;         // the committer sleeps until it is called
   bool ending_ GUARDED_BY(mutex_) = false;
   std::thread committer_;
 };
