@@ -24,6 +24,22 @@ constexpr std::uint64_t mask_of(std::uint64_t block) {
 constexpr std::size_t word_of(std::uint64_t block) {
   return block % kGroupBlocks / kWordBits;
 }
+// Bits that blocks first ..< end have in the word of `block`, which lies in [first, end).
+constexpr std::uint64_t bits_between(std::uint64_t first, std::uint64_t end, std::uint64_t block) {
+  const std::uint64_t word = block / kWordBits * kWordBits;
+  std::uint64_t bits = ~std::uint64_t{0};
+  if (first > word) bits <<= first - word;
+  if (end - word < kWordBits) bits &= (std::uint64_t{1} << (end - word)) - 1;
+  return bits;
+}
+// Calls visit(block, bits) for each word that the extent touches, `block` being its first there.
+template <class Visit>
+void each_word(Extent extent, Visit visit) {
+  const auto first = static_cast<std::uint64_t>(extent.first);
+  const std::uint64_t end = first + extent.blocks;
+  for (std::uint64_t block = first; block < end; block = (block / kWordBits + 1) * kWordBits)
+    visit(block, bits_between(first, end, block));
+}
 
 }  // namespace
 
@@ -38,10 +54,9 @@ BlockGroups::BlockGroups(std::uint64_t first, std::uint64_t end)
   free_blocks_ = groups_.size() * kGroupBlocks;
   free_slots_ = free_blocks_ / kPageBlocks;
   const auto close = [this](std::uint64_t from, std::uint64_t to) {
-    for (std::uint64_t block = from; block < to; ++block) {
-      set_busy({.first = BlockNo{block}, .blocks = 1}, true);
-      set_owned({.first = BlockNo{block}, .blocks = 1}, true);
-    }
+    const Extent run{.first = BlockNo{from}, .blocks = static_cast<std::uint32_t>(to - from)};
+    set_busy(run, true);
+    set_owned(run, true);
   };
   close(0, first);
   close(end, groups_.size() * kGroupBlocks);
@@ -64,39 +79,44 @@ bool BlockGroups::owned(std::uint64_t block) const {
   return group.bits != nullptr && (group.bits->owned[word_of(block)] & mask_of(block)) != 0;
 }
 
+void BlockGroups::set_busy_bits(std::uint64_t block, std::uint64_t bits, bool busy) {
+  std::uint64_t& word = bits_of(block).busy[word_of(block)];
+  VEXFS_ASSERT((word & bits) == (busy ? 0 : bits));
+  const int before = std::popcount(touched_slots(word));
+  word ^= bits;
+  // Negative, as an unsigned number, when slots become free.
+  const auto broken = static_cast<std::uint64_t>(std::popcount(touched_slots(word)) - before);
+  const auto blocks = static_cast<std::uint64_t>(std::popcount(bits));
+  groups_[block / kGroupBlocks].free_slots -= static_cast<std::uint32_t>(broken);
+  free_slots_ -= broken;
+  free_blocks_ = busy ? free_blocks_ - blocks : free_blocks_ + blocks;
+}
+
+void BlockGroups::set_owned_bits(std::uint64_t block, std::uint64_t bits, bool owned) {
+  std::uint64_t& word = bits_of(block).owned[word_of(block)];
+  VEXFS_ASSERT((word & bits) == (owned ? 0 : bits));
+  word ^= bits;
+  groups_[block / kGroupBlocks].changed = true;
+}
+
 void BlockGroups::set_busy(Extent extent, bool busy) {
-  const auto from = static_cast<std::uint64_t>(extent.first);
-  for (std::uint64_t block = from; block < from + extent.blocks; ++block) {
-    VEXFS_ASSERT(this->busy(block) != busy);
-    std::uint64_t& word = bits_of(block).busy[word_of(block)];
-    const int before = std::popcount(touched_slots(word));
-    word ^= mask_of(block);
-    const auto broken = static_cast<std::uint32_t>(std::popcount(touched_slots(word)) - before);
-    groups_[block / kGroupBlocks].free_slots -= broken;  // 1, 0 or -1, modulo 2^32
-    if (busy) {
-      --free_blocks_;
-      free_slots_ -= broken;
-    } else {
-      ++free_blocks_;
-      if (broken != 0) ++free_slots_;
-    }
-  }
+  each_word(extent, [&](auto block, auto bits) { set_busy_bits(block, bits, busy); });
 }
 
 void BlockGroups::set_owned(Extent extent, bool owned) {
-  const auto from = static_cast<std::uint64_t>(extent.first);
-  for (std::uint64_t block = from; block < from + extent.blocks; ++block) {
-    VEXFS_ASSERT(this->owned(block) != owned);
-    bits_of(block).owned[word_of(block)] ^= mask_of(block);
-    groups_[block / kGroupBlocks].changed = true;
-  }
+  each_word(extent, [&](auto block, auto bits) { set_owned_bits(block, bits, owned); });
 }
 
 bool BlockGroups::all(Extent extent, bool busy, bool owned) const {
-  const auto from = static_cast<std::uint64_t>(extent.first);
-  for (std::uint64_t block = from; block < from + extent.blocks; ++block)
-    if (this->busy(block) != busy || this->owned(block) != owned) return false;
-  return true;
+  bool all = true;
+  each_word(extent, [&](std::uint64_t block, std::uint64_t bits) {
+    const Bits* const map = groups_[block / kGroupBlocks].bits.get();
+    const std::size_t word = word_of(block);
+    const std::uint64_t is_busy = map == nullptr ? 0 : map->busy[word] & bits;
+    const std::uint64_t is_owned = map == nullptr ? 0 : map->owned[word] & bits;
+    all = all && is_busy == (busy ? bits : 0) && is_owned == (owned ? bits : 0);
+  });
+  return all;
 }
 
 bool BlockGroups::holds(Extent extent) const {
@@ -234,21 +254,24 @@ Result<> BlockGroups::decode(std::uint64_t group, Bytes record) {
       std::memcpy(&run, record.data(), sizeof run);
       const std::uint32_t end = run.first + std::uint32_t{run.blocks_less1} + 1;
       if (run.first < next || end > kGroupBlocks) return fail(EUCLEAN, "space: runs in disorder");
-      for (std::uint32_t at = run.first; at < end; ++at) owned[at / kWordBits] ^= mask_of(at);
+      each_word({.first = BlockNo{std::uint64_t{run.first}}, .blocks = end - run.first},
+                [&](std::uint64_t block, std::uint64_t bits) { owned[word_of(block)] ^= bits; });
       next = end;
     }
   }
-  for (std::uint32_t at = 0; at < kGroupBlocks; ++at) {
+  for (std::uint32_t at = 0; at < kGroupBlocks; at += kWordBits) {
     const std::uint64_t block = group * kGroupBlocks + at;
-    const Extent one{.first = BlockNo{block}, .blocks = 1};
-    const bool is_owned = (owned[at / kWordBits] & mask_of(block)) != 0;
-    if (!holds(one)) {
-      if (!is_owned) return fail(EUCLEAN, "space: free blocks outside of the data area");
-    } else if (is_owned) {
-      if (busy(block)) return fail(EUCLEAN, "space: a block twice");
-      set_busy(one, true);
-      set_owned(one, true);
-    }
+    const bool touches = block + kWordBits > first_ && block < end_;
+    const std::uint64_t area = touches ? bits_between(first_, end_, block) : 0;
+    const std::uint64_t in_use = owned[at / kWordBits];
+    if ((in_use | area) != ~std::uint64_t{0})
+      return fail(EUCLEAN, "space: free blocks outside of the data area");
+    const std::uint64_t bits = in_use & area;
+    if (bits == 0) continue;
+    if ((bits_of(block).busy[at / kWordBits] & bits) != 0)
+      return fail(EUCLEAN, "space: a block twice");
+    set_busy_bits(block, bits, true);
+    set_owned_bits(block, bits, true);
   }
   groups_[group].changed = false;
   return {};

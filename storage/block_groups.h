@@ -64,6 +64,9 @@ class BlockGroups {
     bool changed = false;
   };
   Bits& bits_of(std::uint64_t block);
+  // Of the word in which `block` stands.
+  void set_busy_bits(std::uint64_t block, std::uint64_t bits, bool busy);
+  void set_owned_bits(std::uint64_t block, std::uint64_t bits, bool owned);
   std::uint64_t available(std::uint64_t word, From from) const;
   Extent run_between(std::uint64_t from, std::uint64_t to, std::uint32_t blocks, From where,
                      Extent best) const;
