@@ -26,6 +26,11 @@ void DeviceHistory::note(std::uint64_t note) {
   add({.kind = DeviceEvent::Kind::note, .data = {}, .note = note});
 }
 
+std::size_t DeviceHistory::size() const {
+  Lock lock(mutex_);
+  return events_.size();
+}
+
 std::vector<DeviceEvent> DeviceHistory::take() {
   Lock lock(mutex_);
   return std::exchange(events_, {});
@@ -74,9 +79,8 @@ Result<> FaultyDevice::write_flushed(const DeviceWrite& write, FlushSite site) {
 
 void FaultyDevice::discard(std::uint64_t offset, std::uint64_t bytes) {
   // As a write of zeros: a disk may or may not have done it when the power goes.
-  const std::string zeros(kBlockBytes, '\0');
-  for (std::uint64_t at = 0; at < bytes; at += kBlockBytes)
-    history_->add(write_event({.offset = offset + at, .from = as_bytes(zeros)}));
+  const std::string zeros(bytes, '\0');
+  history_->add(write_event({.offset = offset, .from = as_bytes(zeros)}));
   memory_.discard(offset, bytes);
 }
 

@@ -32,10 +32,11 @@ class DeviceHistory {
  public:
   void add(DeviceEvent event);
   void note(std::uint64_t note);
+  std::size_t size() const;
   std::vector<DeviceEvent> take();  // no device may be writing
 
  private:
-  Mutex mutex_{Rank::leaf};
+  mutable Mutex mutex_{Rank::leaf};
   std::vector<DeviceEvent> events_ GUARDED_BY(mutex_);
 };
 
@@ -43,7 +44,7 @@ class DeviceHistory {
 struct DeviceFaults {
   std::uint64_t read = 0, write = 0, flush = 0;  // a batch counts as one
   int code = EIO;
-  bool forever = false;              // that one and all after it
+  bool forever = false;                // that one and all after it
   std::optional<FlushSite> skipped{};  // a flush of this site returns and does nothing
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// check_consistent: what must always hold among the trees that Files keeps. With nothing dirty.
+// What must always hold among the trees that Files keeps. With nothing dirty.
 #pragma once
 #include <doctest/doctest.h>
 
@@ -9,6 +9,7 @@
 #include <string>
 #include <tuple>
 
+#include "base/text.h"
 #include "fs/dentry_format.h"
 #include "fs/inode.h"
 #include "fs/xattr_format.h"
@@ -17,87 +18,102 @@
 
 namespace vexfs {
 
-inline void check_consistent(Volume& volume) {
+// The first fault; empty: none.
+inline std::string inconsistency(Volume& volume) {
   using Number = std::uint64_t;
+  std::string fault;
+  const auto expect = [&](bool holds, const char* what, Number ino) {
+    if (!holds && fault.empty()) fault = format("inode {}: {}", ino, what);
+    return holds;
+  };
+  const auto each = [&](Tree tree, auto visit) {
+    const auto scanned = volume.scan(tree, Key().u64(0), {}, visit);
+    expect(scanned.has_value(), "a tree cannot be read", static_cast<Number>(tree));
+  };
   std::map<Number, Inode> inodes;
-  REQUIRE(volume.scan(Tree::inode, Key().u64(0), {}, [&](Bytes key, Bytes value) {
+  each(Tree::inode, [&](Bytes key, Bytes value) {
+    const Number ino = KeyReader(key).u64();
     const auto inode = Inode::decode(value);
-    REQUIRE(inode);
-    inodes[KeyReader(key).u64()] = *inode;
+    if (expect(inode.has_value(), "a damaged record", ino)) inodes[ino] = *inode;
     return true;
-  }));
+  });
   std::set<Number> orphans;
-  REQUIRE(volume.scan(Tree::orphan, Key().u64(0), {}, [&](Bytes key, Bytes) {
+  each(Tree::orphan, [&](Bytes key, Bytes) {
     orphans.insert(KeyReader(key).u64());
     return true;
-  }));
+  });
 
   // Each dentry has its way back, and each inode as many names as it says.
   std::set<std::tuple<Number, Number, Number, std::string>> forth, back;
   std::map<Number, Number> names, subdirectories, entries;
-  REQUIRE(volume.scan(Tree::dentry, Key().u64(0), {}, [&](Bytes key, Bytes value) {
+  each(Tree::dentry, [&](Bytes key, Bytes value) {
     KeyReader reader(key);
     const Number parent = reader.u64(), cookie = reader.u64();
     DentryRecord record;
-    REQUIRE(value.size() > sizeof record);
+    if (!expect(value.size() > sizeof record, "a damaged entry", parent)) return false;
     std::memcpy(&record, value.data(), sizeof record);
     const Number ino = record.ino;
     forth.emplace(ino, parent, cookie, as_text(value.subspan(sizeof record)));
-    REQUIRE(inodes.contains(ino));
-    REQUIRE(inodes.contains(parent));
-    CHECK(inodes[parent].is_directory());
-    CHECK((inodes[ino].mode & S_IFMT) == mode_t{record.type} << 12);
+    if (!expect(inodes.contains(ino), "a name of nothing", ino)) return false;
+    if (!expect(inodes.contains(parent), "names in nothing", parent)) return false;
+    expect(inodes[parent].is_directory(), "names in no directory", parent);
+    expect((inodes[ino].mode & S_IFMT) == mode_t{record.type} << 12, "another type", ino);
     ++names[ino];
     ++entries[parent];
     if (inodes[ino].is_directory()) {
       ++subdirectories[parent];
-      CHECK(static_cast<Number>(inodes[ino].parent) == parent);
+      expect(static_cast<Number>(inodes[ino].parent) == parent, "another parent", ino);
     }
     return true;
-  }));
-  REQUIRE(volume.scan(Tree::backref, Key().u64(0), {}, [&](Bytes key, Bytes value) {
+  });
+  each(Tree::backref, [&](Bytes key, Bytes value) {
     KeyReader reader(key);
     const Number ino = reader.u64(), parent = reader.u64(), cookie = reader.u64();
     back.emplace(ino, parent, cookie, as_text(value));
     return true;
-  }));
-  CHECK((forth == back));
+  });
+  expect(forth == back, "entries and the ways back differ", 0);
 
   std::map<Number, Number> blocks;
   Number last = 0, covered = 0;
-  REQUIRE(volume.scan(Tree::extent, Key().u64(0), {}, [&](Bytes key, Bytes value) {
+  each(Tree::extent, [&](Bytes key, Bytes value) {
     const Number ino = KeyReader(key).u64();
     const auto extent = FileExtent::decode(key, value);
-    REQUIRE(extent);
-    CHECK(inodes.contains(ino));
-    if (ino == last) CHECK(extent->block >= covered);
+    if (!expect(extent.has_value(), "a damaged extent", ino)) return false;
+    expect(inodes.contains(ino), "content of nothing", ino);
+    if (ino == last) expect(extent->block >= covered, "extents overlap", ino);
     last = ino;
     covered = extent->end();
     if (extent->on_disk()) blocks[ino] += extent->blocks;
     return true;
-  }));
+  });
   std::map<Number, Number> xattr_bytes;
-  REQUIRE(volume.scan(Tree::xattr, Key().u64(0), {}, [&](Bytes key, Bytes value) {
+  each(Tree::xattr, [&](Bytes key, Bytes value) {
     KeyReader reader(key);
     const Number ino = reader.u64();
-    CHECK(inodes.contains(ino));
+    expect(inodes.contains(ino), "attributes of nothing", ino);
     if (reader.u8() == 0) xattr_bytes[ino] += std::to_integer<Number>(value[4]) + 1;
     return true;
-  }));
+  });
 
   for (const auto& [number, inode] : inodes) {
-    CAPTURE(number);
     if (inode.is_directory()) {
-      CHECK(inode.links == (orphans.contains(number) ? 0 : 2 + subdirectories[number]));
-      CHECK(inode.size == entries[number] * 32);
-      CHECK((number == 1 || names[number] == 1));
+      const Number links = orphans.contains(number) ? 0 : 2 + subdirectories[number];
+      expect(inode.links == links, "links of a directory", number);
+      expect(inode.size == entries[number] * 32, "size of a directory", number);
+      expect(number == 1 || names[number] == 1, "names of a directory", number);
     } else {
-      CHECK(inode.links == names[number]);
-      CHECK((inode.links != 0 || orphans.contains(number)));
+      expect(inode.links == names[number], "links", number);
+      expect(inode.links != 0 || orphans.contains(number), "no name and no orphan", number);
     }
-    CHECK(inode.blocks == blocks[number]);
-    CHECK(inode.xattr_bytes == xattr_bytes[number]);
+    expect(inode.blocks == blocks[number], "blocks", number);
+    expect(inode.xattr_bytes == xattr_bytes[number], "bytes of attributes", number);
   }
+  return fault;
+}
+
+inline void check_consistent(Volume& volume) {
+  CHECK(inconsistency(volume) == "");
 }
 
 }  // namespace vexfs
