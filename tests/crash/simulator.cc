@@ -111,6 +111,15 @@ class Simulator {
     }
   }
 
+  std::string findings(const Image& image) {
+    const std::optional<CheckOptions> options = subject_.check();
+    if (!options) return {};
+    MemoryDevice device(image);
+    CheckReport report;
+    if (const auto done = check_volume(device, *options, report); !done) return done.error().what;
+    return report.clean() ? std::string() : "check: " + report.text();
+  }
+
   Afterwards afterwards(bool again) {
     switch (rng_() % 8) {
       case 0:

@@ -14,10 +14,12 @@
 // Threads: one.
 #pragma once
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "storage/check.h"
 #include "storage/faulty_device.h"
 
 namespace vexfs {
@@ -52,6 +54,8 @@ class CrashSubject {
   // Opens one state. Notes in the history what it has shown, for that is durable.
   virtual Verdict judge(std::unique_ptr<BlockDevice> device, DeviceHistory& history,
                         const Circumstances& circumstances) = 0;
+  // How every tenth state is checked as well, by check_volume(); nothing: it may be no volume.
+  virtual std::optional<CheckOptions> check() const { return CheckOptions{.threads = 1}; }
 };
 
 struct SimulationOptions {

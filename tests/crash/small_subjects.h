@@ -13,6 +13,7 @@ class FormatSubject final : public CrashSubject {
   std::string live(std::unique_ptr<BlockDevice> device, DeviceHistory& history, Rng& rng) override;
   Verdict judge(std::unique_ptr<BlockDevice> device, DeviceHistory& history,
                 const Circumstances& circumstances) override;
+  std::optional<CheckOptions> check() const override { return std::nullopt; }
 };
 
 // Promises that every row which the space's record counts reads back as it was saved.
@@ -22,6 +23,8 @@ class SpaceSubject final : public CrashSubject {
   std::string live(std::unique_ptr<BlockDevice> device, DeviceHistory& history, Rng& rng) override;
   Verdict judge(std::unique_ptr<BlockDevice> device, DeviceHistory& history,
                 const Circumstances& circumstances) override;
+  // What only the check of search knows is not checked here.
+  std::optional<CheckOptions> check() const override { return std::nullopt; }
 };
 
 }  // namespace vexfs

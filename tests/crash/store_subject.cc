@@ -243,6 +243,15 @@ std::string StoreSubject::live(std::unique_ptr<BlockDevice> device, DeviceHistor
   return {};
 }
 
+std::optional<CheckOptions> StoreSubject::check() const {
+  const auto references = [](Tree, Bytes key, Bytes value,
+                             std::vector<BlockReference>& into) -> Result<> {
+    into.push_back({.extent = extent_of(std::string(as_text(key)), std::string(as_text(value)))});
+    return {};
+  };
+  return CheckOptions{.threads = 1, .references = references};
+}
+
 std::string StoreSubject::compare(Volume& volume, std::uint64_t lsn) const {
   const auto moment = moments_.find(lsn);
   if (moment == moments_.end()) return "an lsn that never was";

@@ -25,6 +25,7 @@ class StoreSubject final : public CrashSubject {
   std::string live(std::unique_ptr<BlockDevice> device, DeviceHistory& history, Rng& rng) override;
   Verdict judge(std::unique_ptr<BlockDevice> device, DeviceHistory& history,
                 const Circumstances& circumstances) override;
+  std::optional<CheckOptions> check() const override;
 
  private:
   class Work;
