@@ -50,9 +50,17 @@ std::string error_line(const Error& error) {
   return to_text(Json{{"error", error.what}, {"errno", error.code}}) + "\n";
 }
 
+// Figures first, a line each; then what is said in words, of the collection of the directory.
 std::string status_text(const IndexCounts& counts) {
-  return format("indexed {}\npending {}\nfailed {}\nskipped {}\nvectors {}\n", counts.indexed,
-                counts.pending, counts.failed, counts.skipped, counts.vectors);
+  std::string text =
+      format("indexed {}\npending {}\nfailed {}\nskipped {}\nvectors {}\nrows {}\ndead_rows {}\n",
+             counts.indexed, counts.pending, counts.failed, counts.skipped, counts.vectors,
+             counts.slots, counts.dead);
+  if (!counts.rebuilding.empty())
+    text +=
+        format("rebuilding_percent {}\nrebuilding {}\n", counts.rebuilt_percent, counts.rebuilding);
+  if (!counts.embedder.empty()) text += format("embedder {}\n", counts.embedder);
+  return text;
 }
 
 std::string listing_key(const Caller& caller, const HiddenNode& answer) {

@@ -46,9 +46,9 @@ void add_scaled(std::span<float> to, float factor, std::span<const float> from) 
 // Gram-Schmidt, each row twice, which is as good as exact in float32. Any orthonormal basis of
 // the same space gives the same cosines, so nothing dearer is needed. A row that depends on those
 // before it becomes zero.
-void orthonormalise_rows(Matrix& matrix) {
+void orthonormalise_rows(Matrix& matrix, FunctionRef<bool()> stop) {
   constexpr float kDependent = 1e-4F;
-  for (std::size_t i = 0; i < matrix.rows(); ++i) {
+  for (std::size_t i = 0; i < matrix.rows() && !stop(); ++i) {
     const std::span<float> row = matrix.row(i);
     const float before = std::sqrt(dot(row, row));
     for (int pass = 0; pass < 2; ++pass)
@@ -65,7 +65,7 @@ struct Weighted {
 
 class Trainer {
  public:
-  explicit Trainer(const TextIndex& text) : text_(text) {}
+  Trainer(const TextIndex& text, FunctionRef<bool()> stop) : text_(text), stop_(stop) {}
 
   Result<Basis> run() {
     choose_slots();
@@ -75,6 +75,7 @@ class Trainer {
     Matrix basis(terms_.size(), std::min<std::size_t>(basis_dimension(documents), terms_.size()));
     scatter(basis);
     for (int sweep = 0; sweep < kSweeps; ++sweep) basis = swept(basis);
+    if (stop_()) return fail(ECANCELED, "basis: the training was ended");
     return quantised(basis);
   }
 
@@ -146,6 +147,7 @@ class Trainer {
     std::vector<Weighted> weights;
     lengths_.clear();
     for (const Slot slot : slots_) {
+      if (stop_()) break;
       const float length = weights_of(slot, weights);
       if (length == 0) continue;
       lengths_.push_back(length);
@@ -154,7 +156,7 @@ class Trainer {
       for (const Weighted& one : weights) add_scaled(sum.row(one.term), one.weight, projected);
     }
     Matrix turned = sum.transposed();
-    orthonormalise_rows(turned);
+    orthonormalise_rows(turned, stop_);
     return turned.transposed();
   }
 
@@ -183,6 +185,7 @@ class Trainer {
   }
 
   const TextIndex& text_;
+  const FunctionRef<bool()> stop_;
   std::vector<Slot> slots_;
   std::vector<Basis::TermRow> terms_;  // ascending by id
   std::unordered_map<TermId, std::uint32_t> rows_;
@@ -197,8 +200,8 @@ std::uint32_t basis_dimension(std::uint32_t documents) {
   return std::min(wanted, kBasisDimensionMax);
 }
 
-Result<Basis> train_basis(const TextIndex& text) {
-  return Trainer(text).run();
+Result<Basis> train_basis(const TextIndex& text, FunctionRef<bool()> stop) {
+  return Trainer(text, stop).run();
 }
 
 }  // namespace vexfs

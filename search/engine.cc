@@ -2,6 +2,8 @@
 #include "search/engine.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +18,9 @@
 namespace vexfs {
 
 namespace {
+
+constexpr int kRebuilderNice = 10;
+constexpr std::chrono::milliseconds kRebuilderLooks(200);
 
 Histogram& search_histogram(const char* labels) {
   return metrics::histogram("vexfs_search_seconds", "Questions", labels);
@@ -56,6 +61,8 @@ void EngineImpl::start(FileView& files) {
   threads_.emplace_back([this] { run_keeper(); });
   pthread_setname_np(threads_.back().native_handle(), "vexfs-keeper");
   if (state_.volume.read_only()) return;  // asks what is saved; what is pending stays so
+  threads_.emplace_back([this] { run_rebuilder(); });
+  pthread_setname_np(threads_.back().native_handle(), "vexfs-rebuilder");
   for (unsigned i = 0; i < state_.options.workers; ++i) {
     threads_.emplace_back([this] { run_indexer(); });
     pthread_setname_np(threads_.back().native_handle(), "vexfs-indexer");
@@ -96,10 +103,22 @@ void EngineImpl::run_keeper() {
     while (!state_.stopping && keeper_.grow_graphs()) {
     }
     if (!state_.stopping && !state_.volume.read_only()) keeper_.save_if_due();
-    if (!state_.volume.read_only()) remove_replaced();
     Lock lock(keeper_mutex_);
     if (state_.stopping) return;
     keeper_wake_.wait_for(keeper_mutex_, std::chrono::milliseconds(500));
+  }
+}
+
+void EngineImpl::run_rebuilder() {
+  const FlushDenormals fast;
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kRebuilderNice);
+  state_.loaded.wait();
+  for (;;) {
+    remove_replaced();
+    while (!state_.stopping && rebuilder_.run_one()) remove_replaced();
+    Lock lock(keeper_mutex_);
+    if (state_.stopping) return;
+    keeper_wake_.wait_for(keeper_mutex_, kRebuilderLooks);
   }
 }
 

@@ -22,13 +22,19 @@ namespace vexfs {
 struct EngineOptions {
   unsigned workers = 1;
   std::string default_embedder = "local";
-  unsigned quiet_ms = 2000;       // an open file is indexed this long after its last change
-  unsigned quiet_ms_max = 60000;  // and at the latest after this
+  unsigned quiet_ms = 2000;            // an open file is indexed this long after its last change
+  unsigned quiet_ms_max = 60000;       // and at the latest after this
+  std::uint32_t dead_rows_min = 2048;  // fewer of a space are not worth to make it again
 };
 
 struct IndexCounts {
   std::uint64_t indexed = 0, pending = 0, failed = 0, skipped = 0;
   std::uint64_t vectors = 0;
+  // Of the collection that the scope is in.
+  std::uint64_t slots = 0, dead = 0;  // that its spaces hold, and those of them that count no more
+  std::string embedder = {};          // identity of the one whose vectors answer; "none"
+  std::string rebuilding = {};        // its vectors are made again: "due", "learning", "copying"
+  unsigned rebuilt_percent = 0;       // of that
 };
 
 class Engine : public ContentIndex {

@@ -84,12 +84,16 @@ Result<Ask::List> Ask::ask_text(const Collection& collection) {
       for (const Ranked& one :
            nearest(collection, computed.space, query, {.k = depth, .distinct = false}))
         from_vectors.push_back({.slot = one.slot, .score = one.score});
-    const bool no_more = from_words.size() < depth &&
-                         (from_vectors.size() < depth || from_vectors.back().score <= noise);
     List list;
-    for (const Candidate& candidate : fuse(from_words, from_vectors, bm25_of, cosine_of))
-      if (candidate.cosine > noise || (by_words && candidate.bm25 > 0))
-        list.push_back(ranked_of(candidate));
+    bool below_noise = false;  // by vectors alone: hits for the words they share with the question
+    for (const Candidate& candidate : fuse(from_words, from_vectors, bm25_of, cosine_of)) {
+      if (candidate.cosine <= noise && candidate.bm25 <= 0) continue;
+      below_noise |= !by_words && candidate.cosine <= noise;
+      list.push_back(ranked_of(candidate));
+    }
+    const bool no_more =
+        from_words.size() < depth &&
+        (from_vectors.size() < depth || (from_vectors.back().score <= noise && !below_noise));
     list = distinct(std::move(list));
     if (no_more || list.size() >= options_.k || depth >= space.size()) return list;
   }

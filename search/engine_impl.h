@@ -3,6 +3,7 @@
 //
 //   indexers (options.workers) ── empty the queue, once the saved indexes are loaded
 //   keeper (one)               ── loads, grows graphs, saves, answers when_indexed()
+//   rebuilder (one, niced)     ── embedders learn, spaces are made again, old ones are freed
 //
 // Threads: any; start() and stop() by one.
 #pragma once
@@ -15,6 +16,7 @@
 #include "search/engine.h"
 #include "search/engine_keeper.h"
 #include "search/engine_noise.h"
+#include "search/engine_rebuilder.h"
 #include "search/engine_rows.h"
 #include "search/engine_state.h"
 #include "search/engine_text.h"
@@ -61,6 +63,7 @@ class EngineImpl final : public Engine {
  private:
   void run_indexer();
   void run_keeper();
+  void run_rebuilder();
   void join();
   void place_vectors();
   void remove_replaced();
@@ -74,6 +77,7 @@ class EngineImpl final : public Engine {
   TextIndexer text_{state_, records_};
   IndexWorker worker_{state_, records_, rows_, text_};
   IndexKeeper keeper_{state_};
+  IndexRebuilder rebuilder_{state_, records_};
   NoiseLevels noise_;
   std::vector<std::thread> threads_;
   Mutex keeper_mutex_{Rank::engine};

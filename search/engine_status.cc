@@ -102,6 +102,17 @@ Result<IndexCounts> EngineImpl::counts(Ino scope) {
     counts.failed += filter.file(ino).in_scope;
   for (const Ino ino : parked) counts.skipped += filter.file(ino).in_scope;
   for (const Ino ino : own) counts.vectors += filter.file(ino).in_scope;
+  const auto collection = state_.collections.of_directory(*state_.files, scope);
+  const auto embedder = collection->computed().embedder;
+  counts.embedder = embedder ? embedder->identity() : "none";
+  for (const auto& space : {collection->user(), collection->computed().space}) {
+    if (!space) continue;
+    counts.slots += space->size();
+    counts.dead += space->size() - std::min(space->size(), space->live());
+  }
+  const IndexRebuilder::Progress progress = rebuilder_.progress(*collection);
+  counts.rebuilding = progress.doing;
+  counts.rebuilt_percent = progress.percent;
   return counts;
 }
 
@@ -133,6 +144,9 @@ Result<std::string> EngineImpl::collection(Ino directory) {
   json["failed"] = counted.failed;
   json["skipped"] = counted.skipped;
   json["vectors"] = counted.vectors;
+  json["vectors_by"] = counted.embedder;
+  if (!counted.rebuilding.empty())
+    json["rebuilding"] = {{"step", counted.rebuilding}, {"percent", counted.rebuilt_percent}};
   return to_text(json);
 }
 

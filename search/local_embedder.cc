@@ -109,8 +109,10 @@ class Trained : public Local {
   std::string identity() const override { return identity_; }
   std::string save() const override { return header_of(version_) + basis_.save(); }
   std::uint32_t version() const override { return version_; }
+  std::uint32_t trained_on() const override { return basis_.documents(); }
   bool wants_training(const TextIndex& text) const override {
     const double now = text.documents(), then = basis_.documents();
+    if (now < kFirstTrainingChunks) return false;
     // Above the sample's size more of the same teaches nothing.
     if (then >= kTrainingChunksMax) return now < 0.7 * then;
     return now >= (now < kSmall ? 1.25 : 1.5) * then || now < 0.7 * then;
@@ -170,12 +172,18 @@ Result<LocalEmbedder::Ref> LocalEmbedder::load(Bytes saved) {
   return std::make_shared<Trained>(header.version, std::move(basis));
 }
 
-Result<LocalEmbedder::Ref> LocalEmbedder::train(const TextIndex& text) const {
+Result<LocalEmbedder::Ref> LocalEmbedder::train(const TextIndex& text, Stop stop) const {
   static Histogram& took =
       metrics::histogram("vexfs_embed_training_seconds", "Training the local embedder");
   Timed timed(took);
-  VEXFS_TRY(Basis basis, train_basis(text));
+  VEXFS_TRY(Basis basis, train_basis(text, stop));
   return std::make_shared<Trained>(version() + 1, std::move(basis));
+}
+
+Result<std::shared_ptr<const Embedder>> LocalEmbedder::trained(const TextIndex& text,
+                                                               Stop stop) const {
+  VEXFS_TRY(Ref next, train(text, stop));
+  return next;
 }
 
 }  // namespace vexfs

@@ -29,16 +29,16 @@ class LocalEmbedder : public Embedder {
   static Ref untrained();
   // What save() wrote. EUCLEAN.
   static Result<Ref> load(Bytes saved);
-  virtual std::string save() const = 0;
-
   // Raised by one with each training; 0: nothing is learnt yet.
   virtual std::uint32_t version() const = 0;
-  // Whether a version trained on `text` as it is now would serve better: it has grown by half (a
-  // quarter while small), or lost a third, since this one was trained.
-  virtual bool wants_training(const TextIndex& text) const = 0;
-  // The next version, learnt from the chunks of `text`: one thread's work for seconds (20 for
-  // 100,000 chunks, of more a sample). EAGAIN while there is too little to learn from.
-  Result<Ref> train(const TextIndex& text) const;
+  // wants_training(): it has grown by half (a quarter while small), or lost a third, since this
+  // one was trained. train(): one thread's work for seconds (20 for 100,000 chunks, of more a
+  // sample).
+  Result<Ref> train(const TextIndex& text) const {
+    return train(text, [] { return false; });
+  }
+  Result<Ref> train(const TextIndex& text, Stop stop) const;
+  Result<std::shared_ptr<const Embedder>> trained(const TextIndex& text, Stop stop) const override;
 };
 
 }  // namespace vexfs

@@ -144,6 +144,35 @@ bool TextIndex::stems(Slot slot, std::vector<Stem>& into) const {
   return true;
 }
 
+bool TextIndex::bag(Slot slot, TermBag& into) const {
+  into = TermBag();
+  ReadLock lock(state_->mutex);
+  if (slot >= state_->documents.size() || !state_->documents[slot].present()) return false;
+  const Document& document = state_->documents[slot];
+  const Vocabulary& vocabulary = state_->vocabulary;
+  into.length = document.length;
+  document.for_each_term([&](TermNumber number, std::uint32_t count) {
+    const Vocabulary::Entry& entry = vocabulary[number];
+    const std::string_view letters = vocabulary.text(entry);
+    into.terms.push_back({.id = entry.id,
+                          .at = static_cast<std::uint32_t>(into.letters.size()),
+                          .size = static_cast<std::uint16_t>(letters.size()),
+                          .kind = entry.kind,
+                          .count = count});
+    into.letters += letters;
+  });
+  std::ranges::sort(into.terms, {}, &Term::id);
+  for (std::uint32_t i = 0; i < document.bigrams; ++i) {
+    const std::uint32_t half = document.bigram(i);
+    if (!into.terms.empty() && into.terms.back().kind == TermKind::bigram &&
+        into.terms.back().id == half)
+      ++into.terms.back().count;
+    else
+      into.terms.push_back({.id = half, .kind = TermKind::bigram, .count = 1});
+  }
+  return true;
+}
+
 std::vector<std::string> TextIndex::stem_texts(Slot slot) const {
   std::vector<std::string> texts;
   ReadLock lock(state_->mutex);

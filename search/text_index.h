@@ -64,7 +64,10 @@ class TextIndex {
     std::uint32_t count = 0;
   };
   bool stems(Slot slot, std::vector<Stem>& into) const;
-  // Their letters; empty when it is absent or erased.
+  // All that add() was given, to be added elsewhere or embedded: the stems, ascending by id, have
+  // their letters; bigrams have half their ids. False when it is absent or erased.
+  bool bag(Slot slot, TermBag& into) const;
+  // The stems' letters; empty when it is absent or erased.
   std::vector<std::string> stem_texts(Slot slot) const;
   Slot slots_end() const;  // no slot from here on is present
 

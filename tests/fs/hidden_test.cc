@@ -259,7 +259,7 @@ TEST_CASE("computed files say what they are for") {
   World tree;
   const NodeId root = tree.root();
   CHECK(tree.content(tree.find(root, "status")) ==
-        "indexed 3\npending 1\nfailed 0\nskipped 0\nvectors 0\n");
+        "indexed 3\npending 1\nfailed 0\nskipped 0\nvectors 0\nrows 0\ndead_rows 0\n");
   CHECK(tree.content(tree.find(root, "README")).find(".vexfs/search/") != std::string::npos);
   CHECK(tree.content(tree.find(root, "errors")) == "an error\n");
   CHECK(tree.content(tree.find(root, "metrics")).find("# TYPE vexfs_") != std::string::npos);

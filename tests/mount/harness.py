@@ -157,12 +157,16 @@ class Case(unittest.TestCase):
 
     # --- asking
     def wait_indexed(self, directory=''):
-        """The barrier: what was queued below `directory` is indexed when it returns."""
-        fd = os.open(self.path(directory, '.vexfs', 'status'), os.O_RDONLY)
+        """The barrier: what was queued below `directory` is indexed when it returns. Then until the
+        embedder has learnt what there is to learn, so that answers stay as they are."""
+        status = self.path(directory, '.vexfs', 'status')
+        fd = os.open(status, os.O_RDONLY)
         try:
             os.fsync(fd)
         finally:
             os.close(fd)
+        while 'rebuilding' in pathlib.Path(status).read_text(encoding='utf-8'):
+            time.sleep(0.05)
 
     def ask(self, question, directory='', options=''):
         """Paths, best first, of the query attribute; the status record is checked and dropped."""

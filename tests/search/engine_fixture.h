@@ -4,10 +4,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <future>
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/endian.h"
@@ -17,14 +20,31 @@
 
 namespace vexfs {
 
+// Power goes after so many commits: later ones change nothing.
+class CutVolume final : public ModelVolume {
+ public:
+  using Volume::commit;
+  Result<Lsn> commit(Transaction& transaction, CommitOptions options) override {
+    if (left_.fetch_sub(1) <= 0) return fail(EIO, "model: no power");
+    return ModelVolume::commit(transaction, options);
+  }
+  void cut_after(std::int64_t commits) { left_ = commits; }
+  void restore() { left_ = kPlenty; }
+  bool is_cut() const { return left_ < 0; }
+
+ private:
+  static constexpr std::int64_t kPlenty = std::int64_t{1} << 60;
+  std::atomic<std::int64_t> left_{kPlenty};
+};
+
 struct EngineFixture {
   EngineFixture() { open(); }
   ~EngineFixture() {
     files.tell(nullptr);
     if (engine) engine->stop();
   }
-  void open(EngineOptions options = {}) {
-    auto opened = Engine::open(volume, options);
+  void open() {
+    auto opened = Engine::open(volume, engine_options);
     REQUIRE(opened.has_value());
     engine = std::move(*opened);
     files.tell(engine.get());
@@ -49,7 +69,16 @@ struct EngineFixture {
     engine->when_indexed(scope, [&](Result<> done) { promise.set_value(done); });
     return future.get();
   }
-  void settle() { REQUIRE(wait().has_value()); }
+  // Everything is indexed, and no space is to be made again.
+  void settle() {
+    REQUIRE(wait().has_value());
+    while (rebuilding()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  bool rebuilding(Ino scope = kRootIno) {
+    const auto counts = engine->counts(scope);
+    REQUIRE(counts.has_value());
+    return !counts->rebuilding.empty();
+  }
 
   Answer ask(Question question) {
     const auto answer = engine->ask(question);
@@ -69,7 +98,8 @@ struct EngineFixture {
     return *line;
   }
 
-  ModelVolume volume;
+  EngineOptions engine_options = {};
+  CutVolume volume;
   MapFiles files{volume};
   std::unique_ptr<Engine> engine;
 };
