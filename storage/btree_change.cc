@@ -37,7 +37,7 @@ std::uint64_t BTree::pages_for(std::uint64_t puts) const {
 }
 
 PageRef BTree::make_page(unsigned level, std::uint64_t address) {
-  PageRef page = cache_.make(address, generation_);
+  PageRef page = cache_.make(address, generation_, level);
   page->edit().init(tree_, level, address, generation_);
   dirty_.push_back(page);
   cache_.dirty_pages.fetch_add(1, std::memory_order_relaxed);
@@ -45,12 +45,13 @@ PageRef BTree::make_page(unsigned level, std::uint64_t address) {
 }
 
 PageRef BTree::copy_page(const CachedPage& old, std::uint64_t address) {
-  PageRef page = cache_.make(address, generation_);
+  PageRef page = cache_.make(address, generation_, old.view().level());
   std::memcpy(page->bytes().data(), old.bytes().data(), kPageBytes);
   page->edit().move_to(address, generation_);
   dirty_.push_back(page);
   cache_.dirty_pages.fetch_add(1, std::memory_order_relaxed);
   free_page(pointer_to(old), nullptr);
+  cache_.drop(old);  // nobody asks for it again; a checkpoint that writes it still keeps it
   return page;
 }
 

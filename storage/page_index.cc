@@ -5,7 +5,7 @@
 #include <bit>
 
 #include "base/assert.h"
-#include "storage/page_cache.h"
+#include "storage/cache_shards.h"
 
 namespace vexfs {
 
@@ -13,11 +13,11 @@ namespace {
 
 constexpr std::uint64_t kPointerMask = (std::uint64_t{1} << 48) - 1;
 
-CachedPage* page_of(std::uint64_t entry) {
-  return reinterpret_cast<CachedPage*>(entry & kPointerMask);
+CacheEntry* page_of(std::uint64_t entry) {
+  return reinterpret_cast<CacheEntry*>(entry & kPointerMask);
 }
 
-std::uint64_t number_of(const CachedPage& page) {
+std::uint64_t number_of(const CacheEntry& page) {
   const auto number = reinterpret_cast<std::uintptr_t>(&page);
   VEXFS_ASSERT((number & ~kPointerMask) == 0);  // user space of all 64-bit machines we run on
   return number;
@@ -35,18 +35,18 @@ PageIndex::Place PageIndex::place_of(std::uint64_t address) const {
   return {.bucket = buckets_[(hash >> 20) & mask_], .tag = hash & ~kPointerMask};
 }
 
-CachedPage* PageIndex::find(std::uint64_t address, std::uint64_t birth) const {
+CacheEntry* PageIndex::find(std::uint64_t address, std::uint64_t birth) const {
   const Place place = place_of(address);
   for (const Entry& entry : place.bucket.entries) {
     const std::uint64_t seen = entry.load(std::memory_order_seq_cst);
     if (((seen ^ place.tag) & ~kPointerMask) != 0 || page_of(seen) == nullptr) continue;
-    CachedPage* const page = page_of(seen);
+    CacheEntry* const page = page_of(seen);
     if (page->address == address && page->birth == birth) return page;
   }
   return nullptr;
 }
 
-void PageIndex::put(CachedPage& page) {
+void PageIndex::put(CacheEntry& page) {
   const Place place = place_of(page.address);
   const std::uint64_t wanted = place.tag | number_of(page);
   Entry* free = nullptr;
@@ -60,7 +60,7 @@ void PageIndex::put(CachedPage& page) {
   if (free != nullptr) free->compare_exchange_strong(nothing, wanted, std::memory_order_seq_cst);
 }
 
-void PageIndex::take_out(const CachedPage& page) {
+void PageIndex::take_out(const CacheEntry& page) {
   const Place place = place_of(page.address);
   std::uint64_t wanted = place.tag | number_of(page);
   for (Entry& entry : place.bucket.entries)

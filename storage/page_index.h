@@ -16,16 +16,16 @@
 
 namespace vexfs {
 
-class CachedPage;
+class CacheEntry;
 
 class PageIndex {
  public:
   // For about `pages`. More find less room, and are found in the shards.
   explicit PageIndex(std::size_t pages);
 
-  CachedPage* find(std::uint64_t address, std::uint64_t birth) const;
-  void put(CachedPage& page);
-  void take_out(const CachedPage& page);
+  CacheEntry* find(std::uint64_t address, std::uint64_t birth) const;
+  void put(CacheEntry& page);
+  void take_out(const CacheEntry& page);
 
  private:
   static constexpr unsigned kPointerBits = 48;
