@@ -120,7 +120,9 @@ Result<> ComputedXattrs::set(const Caller& caller, NodeId node, std::string_view
   const std::string_view rest = name.substr(kPrefix.size());
   if (rest == kVector) return files_.set_user_vector(caller, node, value, flags, wait);
   if (rest == kVectorJson) {
-    VEXFS_TRY(const std::vector<le32> vector, vector_of(as_text(value)));
+    const auto parsed = vector_of(as_text(value));
+    if (!parsed) engine_.refused(Ino{node}, parsed.error().what);
+    VEXFS_TRY(const std::vector<le32> vector, parsed);
     return files_.set_user_vector(caller, node, std::as_bytes(std::span(vector)), flags, wait);
   }
   if (rest != kCollection) return fail(EPERM, "xattr: the daemon's own name");

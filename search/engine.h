@@ -46,7 +46,8 @@ class Engine : public ContentIndex {
   // Ends the workers, saves what is not saved. Before Volume::close().
   virtual void stop() = 0;
 
-  // ENOENT/ENOTDIR of the scope, EINVAL (empty question, bad vector). May take long; never call
+  // ENOENT/ENOTDIR of the scope, EINVAL (empty question; a vector that is not finite, or zero where
+  // only its direction could be asked for). May take long; never call
   // it on a thread that answers the kernel, nor with an fs lock held.
   virtual Result<Answer> ask(const Question& question) = 0;
 
@@ -72,6 +73,8 @@ class Engine : public ContentIndex {
   virtual Result<> resume() = 0;
   // The last 100 refusals and failures that `caller` may see, newest last, one a line.
   virtual std::string errors(const Caller& caller) = 0;
+  // Adds to them what was refused before it came to the engine.
+  virtual void refused(Ino /*about*/, const char* /*why*/) {}
 };
 
 }  // namespace vexfs

@@ -100,6 +100,8 @@ Result<std::vector<Ask::List>> Ask::lists() {
       lists.push_back(std::move(list));
     }
   }
+  if (no_direction_ && std::ranges::all_of(lists, &List::empty))
+    return fail(EINVAL, "ask: a zero vector has no direction under cosine");
   return lists;
 }
 

@@ -80,6 +80,7 @@ class Ask {
   ScopeFilter filter_;
   TermBag terms_;  // of the question, for snippets
   std::uint64_t left_out_ = 0;
+  bool no_direction_ = false;  // a zero vector came to a collection of directions
   std::unordered_map<std::uint64_t, bool> unchanged_;  // by space and slot, for this question
 };
 

@@ -86,7 +86,11 @@ Ask::List Ask::ask_vector(const Collection& collection) {
     return {};
   }
   std::vector<float> query = question_.vector;
-  if (space->identity().metric == Metric::cosine && !normalise(query)) return {};
+  if (space->identity().metric == Metric::cosine && !normalise(query)) {
+    no_direction_ = true;
+    ++left_out_;
+    return {};
+  }
   return nearest(collection, space, query, {.k = options_.k});
 }
 

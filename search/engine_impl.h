@@ -47,6 +47,7 @@ class EngineImpl final : public Engine {
   Result<> pause() override;
   Result<> resume() override;
   std::string errors(const Caller& caller) override;
+  void refused(Ino about, const char* why) override { state_.errors.add(about, why); }
 
   void log_changed(Transaction& transaction, Ino ino, std::uint64_t generation) override;
   void log_removed(Transaction& transaction, Ino ino) override;

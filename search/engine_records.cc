@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "search/engine_records.h"
 
+#include <algorithm>
+
+#include "base/text.h"
+
 namespace vexfs {
 
 std::optional<FileRecord> FileRecords::file(Ino ino) const {
@@ -10,6 +14,12 @@ std::optional<FileRecord> FileRecords::file(Ino ino) const {
       !read_record(as_bytes(value), record))
     return std::nullopt;
   return record;
+}
+
+std::string FileRecords::remark(Ino ino) const {
+  std::string value;
+  if (!volume_.get(Tree::chunk, search_key::file(ino), value)) return {};
+  return value.substr(std::min(sizeof(FileRecord), value.size()));
 }
 
 std::optional<ChunkRecord> FileRecords::chunk(Ino ino, std::uint32_t number) const {
@@ -106,7 +116,7 @@ Result<> FileRecords::commit_if_large(Transaction& transaction) {
 }
 
 Result<> FileRecords::replace_runs(Transaction& transaction, std::uint32_t space, Ino ino,
-                                   const std::vector<Run>& runs) {
+                                   std::span<const Run> runs) {
   for (const Run& run : this->runs(space, ino)) {
     transaction.erase(Tree::vector, search_key::run(space, ino, run.part));
     VEXFS_CHECK(commit_if_large(transaction));
@@ -137,11 +147,12 @@ Result<> FileRecords::put_chunks(Ino ino, const FileRecord& record, const Placed
   return {};
 }
 
-Result<> FileRecords::put_runs(Ino ino, const FileRecord& record, std::uint32_t space,
-                               const std::vector<Run>& runs) {
+Result<> FileRecords::put_runs(Ino ino, const FileRecord& record, const PlacedRows& placed) {
   Transaction transaction;
-  VEXFS_CHECK(replace_runs(transaction, space, ino, runs));
-  transaction.put(Tree::chunk, search_key::file(ino), bytes_of(record));
+  VEXFS_CHECK(replace_runs(transaction, placed.space, ino, placed.runs));
+  std::string value(as_text(bytes_of(record)));
+  if (placed.left_out != 0) value += format("left_out={}", placed.left_out);
+  transaction.put(Tree::chunk, search_key::file(ino), as_bytes(value));
   VEXFS_CHECK(volume_.commit(transaction));
   return {};
 }

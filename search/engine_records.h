@@ -26,6 +26,8 @@ class FileRecords {
 
   // Nothing: never indexed, or failed since.
   std::optional<FileRecord> file(Ino ino) const;
+  // What stands behind the record: why the file was skipped, what was left out of it.
+  std::string remark(Ino ino) const;
   std::optional<ChunkRecord> chunk(Ino ino, std::uint32_t number) const;
   std::vector<ChunkRecord> chunks(Ino ino) const;
   // The parts of a file in this space; without kOwnVector.
@@ -45,8 +47,13 @@ class FileRecords {
     std::span<const Slot> slots;
   };
   Result<> put_chunks(Ino ino, const FileRecord& record, const Placed& placed);
-  Result<> put_runs(Ino ino, const FileRecord& record, std::uint32_t space,
-                    const std::vector<Run>& runs);
+  // `left_out`: rows of the file that nobody can hold.
+  struct PlacedRows {
+    std::uint32_t space = 0;
+    std::span<const Run> runs;
+    std::uint64_t left_out = 0;
+  };
+  Result<> put_runs(Ino ino, const FileRecord& record, const PlacedRows& placed);
   // Forgets chunks, rows and record (not the user's own vector), and kills their slots.
   Result<> forget(Ino ino);
 
@@ -55,7 +62,7 @@ class FileRecords {
   Collection::Computed space_of(const FileRecord& record) const;
   Result<> commit_if_large(Transaction& transaction);
   Result<> replace_runs(Transaction& transaction, std::uint32_t space, Ino ino,
-                        const std::vector<Run>& runs);
+                        std::span<const Run> runs);
   Result<> forget_parts(Ino ino, const FileRecord& record, const Collection::Computed& in);
   Volume& volume_;
   CollectionSet& collections_;

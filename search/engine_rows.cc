@@ -169,7 +169,9 @@ Result<RowIndexer::Outcome> RowIndexer::index_file(Ino ino, const std::string& n
   {
     const SpaceChange change(fits.space->gate(), ino);
     if (done && !change.allowed()) done = fail(kReplaced, "index: the space was replaced");
-    if (done) done = records_.put_runs(ino, record, id, pass.runs());
+    if (done)
+      done = records_.put_runs(ino, record,
+                               {.space = id, .runs = pass.runs(), .left_out = pass.refused()});
     if (done) pass.kill_replaced();
     if (!done) pass.undo();
   }

@@ -38,23 +38,19 @@ Result<std::string> EngineImpl::file_status(Ino file) {
   const bool own = collection && collection->has_own_vector(file);
   if (!present && facts.size != 0) return std::string("pending");
   if (present && record->kind == static_cast<std::uint8_t>(FileKind::skipped) && !own) {
-    std::string value;
-    VEXFS_CHECK(state_.volume.get(Tree::chunk, search_key::file(file), value));
-    return "skipped: " + value.substr(std::min(sizeof(FileRecord), value.size()));
+    return "skipped: " + records_.remark(file);
   }
   std::string line = "indexed";
   const std::uint32_t parts = present ? std::uint32_t{record->parts} : 0;
-  if (present && is_rows(*record))
-    line += format(" rows={}", parts);
-  else if (collection)
-    line += format(
-        " embedder={} chunks={}",
-        [&] {
-          const auto space = collection->computed().space;
-          return space ? std::string(Embedders::name_in(space->identity().embedder))
-                       : state_.embedders.name_of(collection->settings());
-        }(),
-        parts);
+  if (present && is_rows(*record)) {
+    const std::string remark = records_.remark(file);
+    line += format(" rows={}{}{}", parts, remark.empty() ? "" : " ", remark);
+  } else if (collection) {
+    const auto space = collection->computed().space;
+    const std::string wanted = state_.embedders.name_of(collection->settings());
+    line += format(" embedder={} chunks={}",
+                   space ? Embedders::name_in(space->identity().embedder) : wanted, parts);
+  }
   if (own) line += " vector=user";
   return line + format(" generation={}", facts.generation);
 }

@@ -170,6 +170,8 @@ class OnFiles(harness.Case):
         for bad in (b'', b'[]', b'[1,', b'{"a":1}', b'["x"]', b'[1e999]', b'[' * 5000):
             self.assertErrno(errno.EINVAL, os.setxattr, self.path('a'), 'user.vexfs.vector.json',
                              bad)
+        # Each is listed with its reason, those that never were a vector, too.
+        self.assertGreaterEqual(self.read('.vexfs/errors').decode().count('a: '), 11)
         self.assertEqual(os.getxattr(self.path('a'), 'user.vexfs.vector'), floats([1, 2, 3]))
 
     def test_a_vector_that_does_not_fit_is_parked_and_adopted(self):

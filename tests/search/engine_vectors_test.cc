@@ -84,6 +84,20 @@ TEST_CASE_FIXTURE(EngineFixture, "a vector that does not fit is parked until a c
   }
 }
 
+TEST_CASE_FIXTURE(EngineFixture, "a question without a direction is refused where none is asked") {
+  const Ino a = files.create(kRootIno, "a.jpg", "x");
+  CHECK(near({0, 0, 0}).hits.empty());  // nothing is there to ask
+  files.set_vector(a, {1, 0, 0});
+  CHECK(engine->ask({.vector = {0, 0, 0}}).error().code == EINVAL);
+  const Ino maps = files.mkdir(kRootIno, "maps");
+  REQUIRE(engine->set_collection(maps, R"({"dim":3,"metric":"l2"})"));
+  files.set_vector(files.create(maps, "b.jpg", "y"), {0, 1, 0});
+  settle();
+  const Answer answer = near({0, 0, 0});
+  CHECK(paths(answer) == std::vector<std::string>{"maps/b.jpg"});
+  CHECK(answer.left_out == 1);
+}
+
 TEST_CASE_FIXTURE(EngineFixture, "what nobody can hold is refused with a reason") {
   const Ino a = files.create(kRootIno, "a.jpg", "x");
   CHECK(engine->check_vector(a, std::vector<float>{}).error().code == EINVAL);
@@ -120,6 +134,15 @@ TEST_CASE_FIXTURE(EngineFixture, "rows of a file of vectors are found, and follo
     settle();
     CHECK(row_numbers(near(query)) == nearest_rows(rows, query, 10));
     CHECK(near(query).hits.front().locator.first == 3);
+  }
+  SUBCASE("rows that nobody can hold are left out and counted") {
+    rows[7][3] = NAN;
+    files.write(file, fvecs(rows));
+    settle();
+    CHECK(status(file).starts_with("indexed rows=499 left_out=1 "));
+    CHECK(near(query, {.k = 600}).hits.size() == 499);
+    remount();
+    CHECK(status(file).starts_with("indexed rows=499 left_out=1 "));
   }
   SUBCASE("shorter") {
     rows.resize(100);
