@@ -79,7 +79,7 @@ Result<Reference> decode(Bytes reference) {
 
 Extent extent_of(const BlobExtent& extent) {
   const std::uint64_t first = extent.first;
-  return {.first = BlockNo{first}, .blocks = extent.blocks};
+  return {.first = BlockNo{first}, .blocks = extent.blocks, .birth = extent.birth};
 }
 
 // Allocates and writes one extent of at most `bytes` of content; returns how much it took.
@@ -90,7 +90,8 @@ Result<std::uint64_t> write_extent(Volume& volume, PartsReader& parts, std::uint
   VEXFS_TRY(const Extent extent, volume.allocate(static_cast<std::uint32_t>(wanted)));
   extents.push_back({.first = static_cast<std::uint64_t>(extent.first),
                      .blocks = extent.blocks,
-                     .check = std::uint64_t{0}});
+                     .check = std::uint64_t{0},
+                     .birth = extent.birth});
   const Buffer buffer = Buffer::take(std::size_t{extent.blocks} * kBlockBytes);
   const std::uint64_t taken = std::min<std::uint64_t>(bytes, buffer.size());
   parts.take(buffer.bytes().first(taken));

@@ -27,9 +27,10 @@ struct BlobExtent {  //  offset
   le64 first;        //   0  BlockNo
   le32 blocks;       //   8  1 ..= kExtentBlocksMax
   le64 check;        //  12  XXH3-64 of its blocks: lost, torn, misplaced writes and bit rot
+  le64 birth;        //  20  generation that allocated it
 };
-static_assert(sizeof(BlobExtent) == 20 && alignof(BlobExtent) == 1);
-static_assert(offsetof(BlobExtent, check) == 12);
+static_assert(sizeof(BlobExtent) == 28 && alignof(BlobExtent) == 1);
+static_assert(offsetof(BlobExtent, check) == 12 && offsetof(BlobExtent, birth) == 20);
 static_assert(std::is_trivially_copyable_v<BlobExtent>);
 
 inline constexpr std::size_t kBlobExtentsMax =

@@ -31,7 +31,7 @@ struct FileExtentHeader {  //  offset
   le16 reserved;           //   2  zero; checked on read
   le32 blocks;             //   4  1 ..= kExtentBlocksMax, in the file
   le64 first;              //   8  BlockNo
-  le64 birth;              //  16  mount epoch that wrote it; snapshots will compare it
+  le64 birth;              //  16  generation that allocated it; snapshots compare it
   le32 disk_blocks;        //  24  equal to blocks unless compressed
   le32 raw_offset;         //  28  blocks into the decompressed extent; zero unless compressed
 };

@@ -106,7 +106,6 @@ Result<std::vector<FileExtent>> write_file_blocks(Volume& volume, std::uint64_t 
     for (const FileExtent& extent : written) volume.release(extent.where());
     return std::unexpected(error);
   };
-  const std::uint64_t epoch = volume.info().mount_epoch;
   BlockNo hint{};
   while (!from.empty()) {
     const std::size_t wanted = std::min<std::size_t>(from.size() / kBlockBytes, kExtentBlocksMax);
@@ -116,7 +115,7 @@ Result<std::vector<FileExtent>> write_file_blocks(Volume& volume, std::uint64_t 
     written.push_back({.block = block,
                        .blocks = extent->blocks,
                        .first = extent->first,
-                       .birth = epoch,
+                       .birth = extent->birth,
                        .checks = block_checks(part)});
     if (auto done = volume.write_blocks(extent->first, part); !done) return give_up(done.error());
     figures().written_bytes.add(part.size());

@@ -17,13 +17,13 @@ struct FileExtent {
   std::uint32_t blocks = 0;  // 1 for inline bytes
   ExtentKind kind = ExtentKind::data;
   BlockNo first{};
-  std::uint64_t birth = 0;
+  std::uint64_t birth = 0;                 // Extent::birth
   std::vector<std::uint64_t> checks = {};  // data: one a block
   std::string bytes = {};                  // inline
 
   std::uint64_t end() const { return block + blocks; }
   bool on_disk() const { return kind == ExtentKind::data || kind == ExtentKind::unwritten; }
-  Extent where() const { return {.first = first, .blocks = blocks}; }
+  Extent where() const { return {.first = first, .blocks = blocks, .birth = birth}; }
   // The part that lies in [from, to), which must overlap it.
   FileExtent cut(std::uint64_t from, std::uint64_t to) const;
 

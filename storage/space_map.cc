@@ -29,12 +29,13 @@ std::uint64_t slop_slots_of(std::uint64_t blocks) {
 
 }  // namespace
 
-SpaceMap::SpaceMap(std::uint64_t first, std::uint64_t end)
+SpaceMap::SpaceMap(std::uint64_t first, std::uint64_t end, std::uint64_t generation)
     : total_blocks_(end - first),
       groups_(first, end),
       checkpoint_slots_(checkpoint_slots_of(groups_.group_count())),
       freeing_slots_(checkpoint_slots_ + slop_slots_of(end - first)),
-      ordinary_slots_(freeing_slots_ + slop_slots_of(end - first)) {
+      ordinary_slots_(freeing_slots_ + slop_slots_of(end - first)),
+      generation_(generation) {
   Lock lock(mutex_);
   report();
 }
@@ -113,6 +114,7 @@ Result<Extent> SpaceMap::allocate(std::uint32_t blocks, BlockNo hint) {
   if (run.blocks == 0) run = groups_.find_run(blocks, near, From::broken_slots);
   if (run.blocks == 0) return fail(ENOSPC, "space: full");
   groups_.set_busy(run, true);
+  run.birth = generation_;
   report();
   return run;
 }
@@ -170,8 +172,9 @@ void SpaceMap::undo_free(Extent extent) {
   pending_.erase(std::next(entry).base());
 }
 
-FrozenSpace SpaceMap::freeze() {
+FrozenSpace SpaceMap::freeze(std::uint64_t next_generation) {
   Lock lock(mutex_);
+  generation_ = next_generation;
   FrozenSpace frozen{.groups = {}, .pending = std::exchange(pending_, {})};
   for (const std::uint64_t number : groups_.take_changed())
     frozen.groups.push_back({.number = number, .record = groups_.encode(number)});

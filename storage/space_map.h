@@ -40,7 +40,7 @@ struct FrozenSpace {
 class SpaceMap {
  public:
   // The data area: blocks first ..< end.
-  SpaceMap(std::uint64_t first, std::uint64_t end);
+  SpaceMap(std::uint64_t first, std::uint64_t end, std::uint64_t generation);
 
   // --- tree pages; ENOSPC
   struct PageKind {
@@ -71,7 +71,8 @@ class SpaceMap {
   void undo_free(Extent extent);
 
   // --- checkpoints
-  FrozenSpace freeze();
+  // What is allocated from now on is born in `next_generation`.
+  FrozenSpace freeze(std::uint64_t next_generation);
   // What free_page() has taken since freeze() of pages that are not recorded.
   std::vector<Extent> take_pending_unrecorded();
   void complete(const std::vector<Extent>& pending);
@@ -95,6 +96,7 @@ class SpaceMap {
   mutable Mutex mutex_{Rank::space_map};
   BlockGroups groups_ GUARDED_BY(mutex_);
   const std::uint64_t checkpoint_slots_, freeing_slots_, ordinary_slots_;
+  std::uint64_t generation_ GUARDED_BY(mutex_);
   std::vector<Extent> pending_ GUARDED_BY(mutex_);
   std::vector<Extent> pending_unrecorded_ GUARDED_BY(mutex_);
   std::uint64_t promised_slots_ GUARDED_BY(mutex_) = 0;

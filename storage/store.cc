@@ -2,6 +2,8 @@
 // Reading, durability, space and raw blocks; the rest is in store_*.cc.
 #include "storage/store.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -16,6 +18,12 @@ Histogram& sync_seconds() {
   return took;
 }
 
+// Newer than every birth that a mount before has given: an extent in the log may have been
+// allocated after a freeze whose checkpoint never came about.
+std::uint64_t first_generation(const Superblock& superblock) {
+  return std::max(superblock.generation + 1, (superblock.mount_epoch + 1) << 32);
+}
+
 }  // namespace
 
 Store::Store(std::unique_ptr<BlockDevice> device, const Superblock& superblock,
@@ -25,9 +33,9 @@ Store::Store(std::unique_ptr<BlockDevice> device, const Superblock& superblock,
       was_clean_(superblock.clean),
       log_bytes_(superblock.log_bytes),
       cache_(*device_, options.cache_bytes),
-      space_(superblock.data_first, superblock.data_end),
+      space_(superblock.data_first, superblock.data_end, first_generation(superblock)),
       flushes_(*device_),
-      generation_(superblock.generation + 1),
+      generation_(first_generation(superblock)),
       superblock_(superblock) {
   for (unsigned i = 0; i < kTreeCount; ++i) {
     trees_[i] = std::make_unique<BTree>(Tree{static_cast<std::uint8_t>(i)}, cache_, space_);

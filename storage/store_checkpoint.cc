@@ -118,7 +118,7 @@ void Store::freeze(Frozen& frozen) {
     frozen.trees[i] = trees_[i]->freeze(generation_);
     frozen.pages += frozen.trees[i].pages.size();
   }
-  frozen.space = space_.freeze();
+  frozen.space = space_.freeze(generation_);
   frozen_pages_ = frozen.pages;
 }
 

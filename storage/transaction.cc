@@ -19,7 +19,8 @@ void append_extent(std::vector<std::byte>& log, Kind kind, Extent extent) {
   append(log, bytes_of(ExtentRecord{.kind = static_cast<std::uint8_t>(kind),
                                     .reserved = {},
                                     .blocks = extent.blocks,
-                                    .first = static_cast<std::uint64_t>(extent.first)}));
+                                    .first = static_cast<std::uint64_t>(extent.first),
+                                    .birth = extent.birth}));
 }
 
 }  // namespace
@@ -87,7 +88,7 @@ bool TransactionReader::next(Record& record) {
     if (!take(extent)) return false;
     if (extent.blocks == 0 || extent.reserved != std::array<std::uint8_t, 3>{}) return false;
     const std::uint64_t first = extent.first;
-    record.extent = {.first = BlockNo{first}, .blocks = extent.blocks};
+    record.extent = {.first = BlockNo{first}, .blocks = extent.blocks, .birth = extent.birth};
   } else {
     return false;
   }

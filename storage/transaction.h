@@ -19,7 +19,8 @@ class Transaction {
   void put(Tree tree, Bytes key, Bytes value);
   void erase(Tree tree, Bytes key);  // erasing what is absent is fine
   void adopt(Extent extent);         // from Volume::allocate(); referenced from now on
-  void free(Extent extent);          // reusable after the next checkpoint
+  // Reusable after the next checkpoint; kept for the newest snapshot if its birth is not newer.
+  void free(Extent extent);
   void clear();
 
   bool empty() const { return records_ == 0; }

@@ -25,9 +25,10 @@ struct ExtentRecord {                    //  offset
   std::array<std::uint8_t, 3> reserved;  //   1  zero; checked on read
   le32 blocks;                           //   4  at least 1
   le64 first;                            //   8  BlockNo
+  le64 birth;                            //  16  generation that allocated it; 0: unknown
 };
-static_assert(sizeof(ExtentRecord) == 16 && alignof(ExtentRecord) == 1);
-static_assert(offsetof(ExtentRecord, first) == 8);
+static_assert(sizeof(ExtentRecord) == 24 && alignof(ExtentRecord) == 1);
+static_assert(offsetof(ExtentRecord, first) == 8 && offsetof(ExtentRecord, birth) == 16);
 static_assert(std::is_trivially_copyable_v<ExtentRecord>);
 
 }  // namespace vexfs

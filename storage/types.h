@@ -21,6 +21,8 @@ inline constexpr Ino kRootIno{1};
 struct Extent {
   BlockNo first{};
   std::uint32_t blocks = 0;
+  // Generation in which it was allocated; 0: unknown, older than every snapshot.
+  std::uint64_t birth = 0;
   friend bool operator==(const Extent&, const Extent&) = default;
 };
 

@@ -108,8 +108,9 @@ class Volume {
   virtual Result<> flush_data(FlushSite site) = 0;
 
   // --- space for data
-  // 1 ..= blocks, contiguous, near `hint` where possible. ENOSPC. Belongs to the caller, in
-  // memory only, until a committed transaction adopts it; give back what is not with release().
+  // 1 ..= blocks, contiguous, near `hint` where possible, with its birth. ENOSPC. Belongs to the
+  // caller, in memory only, until a committed transaction adopts it; give back what is not with
+  // release().
   virtual Result<Extent> allocate(std::uint32_t blocks, BlockNo hint = {}) = 0;
   virtual void release(Extent extent) = 0;
   // Promise of space for data that is still in memory; ENOSPC at write time, not at writeback.
