@@ -77,11 +77,6 @@ Result<Reference> decode(Bytes reference) {
   return out;
 }
 
-Extent extent_of(const BlobExtent& extent) {
-  const std::uint64_t first = extent.first;
-  return {.first = BlockNo{first}, .blocks = extent.blocks, .birth = extent.birth};
-}
-
 // Allocates and writes one extent of at most `bytes` of content; returns how much it took.
 Result<std::uint64_t> write_extent(Volume& volume, PartsReader& parts, std::uint64_t bytes,
                                    std::vector<BlobExtent>& extents) {
@@ -130,6 +125,11 @@ Result<> read_extent(Volume& volume, const BlobExtent& extent, std::uint64_t ski
 
 }  // namespace
 
+Extent extent_of(const BlobExtent& extent) {
+  const std::uint64_t first = extent.first;
+  return {.first = BlockNo{first}, .blocks = extent.blocks, .birth = extent.birth};
+}
+
 Result<std::string> write_blob(Volume& volume, Transaction& transaction,
                                std::span<const Bytes> parts) {
   std::uint64_t bytes = 0;
@@ -174,6 +174,11 @@ Result<> read_blob(Volume& volume, Bytes reference, std::uint64_t offset, Mutabl
 Result<std::uint64_t> blob_bytes(Bytes reference) {
   VEXFS_TRY(const Reference blob, decode(reference));
   return blob.bytes;
+}
+
+Result<std::vector<BlobExtent>> blob_extents(Bytes reference) {
+  VEXFS_TRY(Reference blob, decode(reference));
+  return std::move(blob.extents);
 }
 
 Result<> free_blob(Transaction& transaction, Bytes reference) {

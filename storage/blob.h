@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "storage/blob_format.h"
 #include "storage/volume.h"
 
 namespace vexfs {
@@ -25,6 +27,9 @@ Result<std::string> write_blob(Volume& volume, Transaction& transaction,
 // EUCLEAN for a reference or content that does not check; ERANGE past its end.
 Result<> read_blob(Volume& volume, Bytes reference, std::uint64_t offset, MutableBytes into);
 Result<std::uint64_t> blob_bytes(Bytes reference);
+// Where its content is.
+Result<std::vector<BlobExtent>> blob_extents(Bytes reference);
+Extent extent_of(const BlobExtent& extent);
 // Adds the frees to `transaction`; the caller erases the reference in the same one.
 Result<> free_blob(Transaction& transaction, Bytes reference);
 

@@ -204,6 +204,10 @@ Extent BlockGroups::find_run(std::uint32_t blocks, std::uint64_t hint, From from
   return taken(best);
 }
 
+void BlockGroups::mark_all_changed() {
+  for (Group& group : groups_) group.changed = group.bits != nullptr;
+}
+
 std::vector<std::uint64_t> BlockGroups::take_changed() {
   std::vector<std::uint64_t> changed;
   for (std::uint64_t i = 0; i < groups_.size(); ++i)
@@ -213,6 +217,7 @@ std::vector<std::uint64_t> BlockGroups::take_changed() {
 
 BlockGroups::Record BlockGroups::encode(std::uint64_t group) const {
   Record record;
+  if (groups_[group].bits == nullptr) return {.none = true, .value = {}};
   const Bits& bits = *groups_[group].bits;
   std::uint32_t free = 0, in_area = 0;
   std::uint32_t at = 0;

@@ -42,6 +42,8 @@ class BlockGroups {
   enum class From : std::uint8_t { anywhere, broken_slots };
   Extent find_run(std::uint32_t blocks, std::uint64_t hint, From from);
 
+  // Every group that is not free as a whole counts as changed.
+  void mark_all_changed();
   // The groups whose owned bits changed since the last call.
   std::vector<std::uint64_t> take_changed();
   // A group as it is recorded (storage/space_format.h); free as a whole: no record.

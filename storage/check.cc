@@ -98,16 +98,19 @@ Result<> file_references(Tree tree, Bytes key, Bytes value, std::vector<BlockRef
 
 Result<> check_volume(BlockDevice& device, const CheckOptions& options, CheckReport& report) {
   VEXFS_TRY(const auto image, CheckImage::open(device, report));
-  return check_image(*image, options, report);
+  VEXFS_TRY([[maybe_unused]] const CheckOutcome outcome, check_image(*image, options, report));
+  return {};
 }
 
-Result<> check_image(CheckImage& image, const CheckOptions& options, CheckReport& report) {
+Result<CheckOutcome> check_image(CheckImage& image, const CheckOptions& options,
+                                 CheckReport& report) {
   report.counts.log_frames = image.log_frames();
   report.counts.log_transactions = image.log_transactions();
   const unsigned threads = threads_of(options);
   CheckMeter meter(options);
   SpaceCheck space(image, report);
-  BlockClaims claims(image.facts().data_first, image.facts().data_end);
+  auto used = std::make_unique<BlockClaims>(image.facts().data_first, image.facts().data_end);
+  BlockClaims& claims = *used;
   const bool pages_whole = PageCheck(image, claims, report, meter).run(threads);
   space.load();
   meter.expect(space.used_blocks());
@@ -116,8 +119,9 @@ Result<> check_image(CheckImage& image, const CheckOptions& options, CheckReport
   data.finish();
   report.counts.data_blocks = data.blocks();
   if (meter.cancelled()) return fail(ECANCELED, "check: cancelled");
-  space.compare(claims, pages_whole && references_whole);
-  return {};
+  const bool whole = pages_whole && references_whole;
+  const bool map_right = space.compare(claims, whole);
+  return CheckOutcome{.trees_whole = whole, .map_wrong = !map_right, .used = std::move(used)};
 }
 
 }  // namespace vexfs

@@ -10,11 +10,13 @@
 #pragma once
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "base/result.h"
 #include "storage/block_device.h"
 #include "storage/check_report.h"
+#include "storage/volume.h"
 
 namespace vexfs {
 
@@ -51,7 +53,21 @@ Result<> file_references(Tree tree, Bytes key, Bytes value, std::vector<BlockRef
 
 // Fills `report`. The errors of read_superblock(), ECANCELED.
 Result<> check_volume(BlockDevice& device, const CheckOptions& options, CheckReport& report);
+
+class BlockClaims;
+// What a repair has to know.
+struct CheckOutcome {
+  bool trees_whole = false;  // every page but those of the map can be read, every reference too
+  bool map_wrong = false;
+  std::unique_ptr<BlockClaims> used;  // what the map should say
+};
 // The same for an image that others will look at as well (storage/check_image.h).
-Result<> check_image(CheckImage& image, const CheckOptions& options, CheckReport& report);
+Result<CheckOutcome> check_image(CheckImage& image, const CheckOptions& options,
+                                 CheckReport& report);
+// The errors of Volume::open(); takes what it has to know about free space from `used`, and
+// records it with the next checkpoint.
+Result<std::unique_ptr<Volume>> open_with_map(std::unique_ptr<BlockDevice> device,
+                                              const VolumeOptions& options,
+                                              const BlockClaims& used);
 
 }  // namespace vexfs

@@ -37,7 +37,7 @@ bool PageCheck::run(unsigned threads) {
 }
 
 void PageCheck::find(const Item& item, const char* code, std::string sentence) {
-  whole_ = false;
+  if (item.tree != Tree::free_space) whole_ = false;
   report_.add({.code = code,
                .severity = Severity::error,
                .where = format("tree {}, level {}, page {}", name_of(item.tree), item.level,

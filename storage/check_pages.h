@@ -20,7 +20,7 @@ class PageCheck {
   // A tree that holds a page twice is closed in `image`.
   PageCheck(CheckImage& image, BlockClaims& claims, CheckReport& report, CheckMeter& meter)
       : image_(image), claims_(claims), report_(report), meter_(meter) {}
-  // False: there are pages that cannot be reached.
+  // False: there are pages that cannot be reached, other than of the map of free space.
   bool run(unsigned threads);
 
  private:

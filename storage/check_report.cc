@@ -25,6 +25,17 @@ void CheckReport::add(Finding finding) {
   if (findings_.size() < findings_max_) findings_.push_back(std::move(finding));
 }
 
+void CheckReport::take(CheckReport& other) {
+  counts = other.counts;
+  std::vector<Finding> findings = other.findings();
+  std::array<std::uint64_t, 3> by_severity;
+  for (unsigned i = 0; i < by_severity.size(); ++i)
+    by_severity[i] = other.found(Severity{static_cast<std::uint8_t>(i)});
+  Lock lock(mutex_);
+  findings_ = std::move(findings);
+  by_severity_ = by_severity;
+}
+
 std::vector<Finding> CheckReport::findings() const {
   Lock lock(mutex_);
   std::vector<Finding> sorted = findings_;

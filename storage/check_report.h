@@ -46,6 +46,7 @@ class CheckReport {
   explicit CheckReport(std::size_t findings_max = 1000) : findings_max_(findings_max) {}
 
   void add(Finding finding);
+  void take(CheckReport& other);          // in place of what is here
   std::vector<Finding> findings() const;  // the worst first, then by place
   std::uint64_t found(Severity severity) const;
   // Warnings and errors that were found.

@@ -50,6 +50,7 @@ void SpaceCheck::apply(const TransactionReader::Record& change) {
 }
 
 void SpaceCheck::find(const char* code, Severity severity, Extent run, const char* sentence) {
+  right_ = false;
   const auto first = static_cast<std::uint64_t>(run.first);
   report_.add({.code = code,
                .severity = severity,
@@ -66,7 +67,7 @@ std::uint64_t SpaceCheck::used_blocks() const {
   return used;
 }
 
-void SpaceCheck::compare(const BlockClaims& claims, bool whole) {
+bool SpaceCheck::compare(const BlockClaims& claims, bool whole) {
   const BlockGroups& used = claims.groups();
   const std::uint64_t end = image_.facts().data_end;
   enum class Fault : std::uint8_t { none, lost, not_free, map_page };
@@ -96,6 +97,7 @@ void SpaceCheck::compare(const BlockClaims& claims, bool whole) {
   for (std::uint64_t b = image_.facts().data_first; b < end; ++b) count += used.busy(b) ? 1 : 0;
   report_.counts.used_blocks = count;
   report_.counts.free_blocks = end - image_.facts().data_first - count;
+  return readable_ && right_;
 }
 
 }  // namespace vexfs

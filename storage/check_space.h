@@ -14,7 +14,8 @@ class SpaceCheck {
   void load();  // the map, then the log's changes
   std::uint64_t used_blocks() const;
   // `whole`: every claim has been made. Else what is used by nobody may be used all the same.
-  void compare(const BlockClaims& claims, bool whole);
+  // False: the map is wrong.
+  bool compare(const BlockClaims& claims, bool whole);
 
  private:
   void apply(const TransactionReader::Record& change);
@@ -23,7 +24,7 @@ class SpaceCheck {
   const CheckImage& image_;
   CheckReport& report_;
   BlockGroups map_;
-  bool readable_ = true;
+  bool readable_ = true, right_ = true;
 };
 
 }  // namespace vexfs

@@ -204,6 +204,16 @@ Result<> SpaceMap::load_group(std::uint64_t number, Bytes record) {
   return loaded;
 }
 
+Result<> SpaceMap::load_all(const BlockGroups& used) {
+  for (std::uint64_t number = 0; number < used.group_count(); ++number) {
+    const BlockGroups::Record record = used.encode(number);
+    if (!record.none) VEXFS_CHECK(load_group(number, as_bytes(record.value)));
+  }
+  Lock lock(mutex_);
+  groups_.mark_all_changed();
+  return {};
+}
+
 Result<> SpaceMap::load_unrecorded_page(std::uint64_t address) {
   Lock lock(mutex_);
   const Extent page = page_extent(address);

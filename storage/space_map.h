@@ -80,6 +80,8 @@ class SpaceMap {
 
   // --- loading, before all else; EUCLEAN for what cannot be
   Result<> load_group(std::uint64_t number, Bytes record);
+  // All of it from elsewhere, to be recorded anew. EUCLEAN.
+  Result<> load_all(const BlockGroups& used);
   Result<> load_unrecorded_page(std::uint64_t address);
   Result<> mark_allocated(Extent extent);  // the log adopts it later; may repeat
 

@@ -36,7 +36,8 @@ class Store final : public Volume {
         const VolumeOptions& options);
   ~Store() override;
   // store_open.cc: loads the map of free space, replays the log, starts the threads. Once.
-  Result<> recover();
+  // `used`: what the map should be after the log (storage/check.h); the one there is left alone.
+  Result<> recover(const BlockGroups* used = nullptr);
 
   Result<> close() override;
   Result<> get(Tree tree, Bytes key, std::string& value, Wait wait) override;
@@ -92,7 +93,7 @@ class Store final : public Volume {
   void complete(Frozen& frozen);
 
   // --- recovery
-  Result<> load_space();
+  Result<> load_space(const BlockGroups* used);
   Result<> mark_adopted(WalReader& reader);
   // store_replay.cc
   struct ReplayBatch;
@@ -104,6 +105,7 @@ class Store final : public Volume {
                        Bounded bounded);
   BTree::Ready replay_some(BTree& tree, std::span<const TransactionReader::Record> pairs,
                            std::size_t& done, PageWait::Missing& missing);
+  Result<> replay_space(Bytes records);
   Result<> keep_dirty_pages_few();
   WalReader reader() const;
 
@@ -123,6 +125,7 @@ class Store final : public Volume {
 
   SharedLatch gate_{Rank::volume, Channel::gate};
   std::uint64_t generation_ GUARDED_BY(gate_);
+  bool map_given_ = false;  // recover() got one: the log's changes are in it
   // During replay, before wal_ exists: what a checkpoint would cut at.
   Wal::Cut replayed_;
   std::atomic<std::size_t> frozen_pages_{0};  // of the checkpoint that runs; they count as dirty

@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "storage/check.h"
+#include "storage/check_blocks.h"
 #include "storage/store.h"
 #include "storage/wal_reader.h"
 
@@ -100,6 +102,15 @@ Result<std::unique_ptr<Volume>> Volume::open(std::unique_ptr<BlockDevice> device
   return store;
 }
 
+Result<std::unique_ptr<Volume>> open_with_map(std::unique_ptr<BlockDevice> device,
+                                              const VolumeOptions& options,
+                                              const BlockClaims& used) {
+  VEXFS_TRY(const Superblock superblock, read_superblock(*device));
+  auto store = std::make_unique<Store>(std::move(device), superblock, options);
+  VEXFS_CHECK(store->recover(&used.groups()));
+  return store;
+}
+
 WalReader Store::reader() const {
   const Superblock facts = superblock();
   return WalReader(*device_, {.bytes = facts.log_bytes, .seed = facts.id_low},
@@ -108,10 +119,10 @@ WalReader Store::reader() const {
                     .epoch_max = facts.mount_epoch});
 }
 
-Result<> Store::recover() {
+Result<> Store::recover(const BlockGroups* used) {
   const std::uint64_t start = monotonic_ns();
   Superblock facts = superblock();
-  VEXFS_CHECK(load_space());
+  VEXFS_CHECK(load_space(used));
   WalReader adopted = reader();
   VEXFS_CHECK(mark_adopted(adopted));
   WalReader frames = reader();
@@ -150,8 +161,14 @@ Result<> Store::recover() {
   return {};
 }
 
-Result<> Store::load_space() {
+Result<> Store::load_space(const BlockGroups* used) {
   BTree& map = tree(Tree::free_space);
+  if (used != nullptr) {
+    map_given_ = true;
+    const SharedLatchWrite gate(gate_);
+    map.open({}, generation_);
+    return space_.load_all(*used);
+  }
   VEXFS_CHECK(map.visit_pages(
       [this](std::uint64_t address) { return space_.load_unrecorded_page(address); }));
   Result<> loaded;
@@ -169,6 +186,7 @@ Result<> Store::load_space() {
 }
 
 Result<> Store::mark_adopted(WalReader& reader) {
+  if (map_given_) return {};
   for (WalReader::Frame frame;;) {
     VEXFS_TRY(const bool more, reader.next(frame));
     if (!more) return {};

@@ -75,7 +75,7 @@ Result<> Store::replay_batch(const ReplayBatch& batch) {
   if (batch.frames.empty()) return {};
   Result<> replayed = replay_pairs(batch.all(), Bounded::yes);
   if (replayed) {
-    VEXFS_CHECK(apply_space(batch.all()));
+    VEXFS_CHECK(replay_space(batch.all()));
     replayed_ = batch.frames.back().cut;
   } else if (replayed.error().code == ENOSPC && !options_.read_only) {
     // What the log before these frames let go becomes free with a checkpoint; then in steps as
@@ -87,7 +87,7 @@ Result<> Store::replay_batch(const ReplayBatch& batch) {
         replayed = replay_pairs(frame.records, Bounded::no);
       }
       VEXFS_CHECK(replayed);
-      VEXFS_CHECK(apply_space(frame.records));
+      VEXFS_CHECK(replay_space(frame.records));
       replayed_ = frame.cut;
       VEXFS_CHECK(keep_dirty_pages_few());
     }
@@ -95,6 +95,10 @@ Result<> Store::replay_batch(const ReplayBatch& batch) {
     return replayed;
   }
   return keep_dirty_pages_few();
+}
+
+Result<> Store::replay_space(Bytes records) {
+  return map_given_ ? Result<>() : apply_space(records);
 }
 
 // A read-only volume keeps in memory whatever the log changed.

@@ -15,6 +15,7 @@ enum class Exit : int { found = 0, nothing = 1, trouble = 2 };
 
 void add_mkfs(CLI::App& app, Exit& exit);
 void add_mount(CLI::App& app, Exit& exit);
+void add_fsck(CLI::App& app, Exit& exit);
 void add_umount(CLI::App& app, Exit& exit);
 void add_search(CLI::App& app, Exit& exit);
 void add_similar(CLI::App& app, Exit& exit);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// vexfs: one program, a subcommand each. Under the names mkfs.vexfs and mount.vexfs it is what
-// mkfs(8) and mount(8) call.
+// vexfs: one program, a subcommand each. Under the names mkfs.vexfs, fsck.vexfs and
+// mount.vexfs it is what mkfs(8), fsck(8) and mount(8) call.
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -15,8 +15,8 @@ namespace vexfs {
 namespace {
 
 void add_all(CLI::App& app, Exit& exit) {
-  for (auto* add : {add_mkfs, add_mount, add_umount, add_search, add_similar, add_index, add_info,
-                    add_stats, add_sync, add_version})
+  for (auto* add : {add_mkfs, add_mount, add_umount, add_fsck, add_search, add_similar, add_index,
+                    add_info, add_stats, add_sync, add_version})
     add(app, exit);
 }
 
@@ -49,7 +49,10 @@ int main(int argc, char** argv) {
     app.parse(std::move(reversed));
   } catch (const CLI::ParseError& error) {
     // --help is no trouble; a wrong word is.
-    return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::trouble);
+    constexpr int kFsckUsage = 16;  // as fsck(8) wants it
+    const bool fsck = !words.empty() && words.front() == "fsck";
+    const int trouble = fsck ? kFsckUsage : static_cast<int>(Exit::trouble);
+    return app.exit(error) == 0 ? 0 : trouble;
   }
   return static_cast<int>(exit);
 }
