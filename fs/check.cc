@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/check.h"
 
+#include <algorithm>
+
 #include "fs/check_files.h"
 #include "fs/check_repair.h"
 #include "search/check.h"
@@ -38,6 +40,13 @@ Result<Round> check(BlockDevice& device, CheckOptions options, CheckReport& repo
   return round;
 }
 
+bool is_derived(const std::set<Tree>& trees) {
+  return std::ranges::all_of(trees, [](Tree tree) {
+    return tree == Tree::backref || tree == Tree::vector || tree == Tree::chunk ||
+           tree == Tree::space || tree == Tree::queue;
+  });
+}
+
 }  // namespace
 
 Result<> check_file_system(BlockDevice& device, const CheckOptions& options, CheckReport& report) {
@@ -60,8 +69,9 @@ Result<RepairOutcome> repair_file_system(const OpenDevice& open, const CheckOpti
     VEXFS_TRY(const Round round, check(*device, now, report));
     if (outcome.rounds == 0) first.take(report);
     const bool copies = report.has("superblock-copy");
-    const bool any = round.volume.map_wrong || !round.fixes.empty() || copies;
-    const bool blocked = !round.volume.trees_whole || report.has("block-twice") ||
+    const bool any =
+        round.volume.map_wrong || !round.volume.damaged.empty() || !round.fixes.empty() || copies;
+    const bool blocked = !is_derived(round.volume.damaged) || report.has("block-twice") ||
                          report.has("log-damaged") || report.has("log-unreadable");
     if (any && blocked) outcome.refused = true;
     if (!any || blocked || outcome.rounds == kRoundsMax) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/check_repair.h"
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -117,11 +118,14 @@ Result<> index_again(Volume& volume) {
 
 Result<> repair_round(std::unique_ptr<BlockDevice> device, const CheckOutcome& found,
                       const CheckFixes& fixes) {
-  VEXFS_TRY(auto volume, found.map_wrong ? open_with_map(std::move(device), {}, *found.used)
-                                         : Volume::open(std::move(device), {}));
+  // A tree that is made anew begins empty; its pages become free in the next round.
+  const bool anew = found.map_wrong || !found.damaged.empty();
+  VEXFS_TRY(auto volume, anew ? open_repairing(std::move(device), {}, found, found.damaged)
+                              : Volume::open(std::move(device), {}));
   if (volume->read_only()) return fail(EROFS, "repair: the volume can only be read");
+  const bool search = std::ranges::any_of(found.damaged, [](Tree t) { return t != Tree::backref; });
+  if (fixes.search_again || search) VEXFS_CHECK(index_again(*volume));
   VEXFS_CHECK(write_pairs(*volume, fixes.all()));
-  if (fixes.search_again) VEXFS_CHECK(index_again(*volume));
   VEXFS_CHECK(find_again(*volume, fixes.find_again));
   return volume->close();
 }

@@ -36,14 +36,16 @@ class ReferenceCheck {
                  CheckReport& report, DataCheck& data)
       : image_(image), options_(options), claims_(claims), report_(report), data_(data) {}
 
-  bool run(const CheckMeter& meter) {
-    bool whole = true;
-    for (const Tree tree : options_.referencing)
-      whole &= image_.scan(tree, [&](Bytes key, Bytes value) {
+  // The trees whose references are not all known.
+  std::set<Tree> run(const CheckMeter& meter) {
+    for (const Tree tree : options_.referencing) {
+      const bool whole = image_.scan(tree, [&](Bytes key, Bytes value) {
         look_at(tree, key, value);
         return !meter.cancelled();
       });
-    return whole && !unclear_;
+      if (!whole) unclear_.insert(tree);
+    }
+    return unclear_;
   }
 
  private:
@@ -53,8 +55,10 @@ class ReferenceCheck {
     const auto found = options_.references ? options_.references(tree, key, value, references_)
                                            : file_references(tree, key, value, references_);
     if (!found) {
-      unclear_ = true;
-      return find(tree, key, "reference", found.error().what);
+      unclear_.insert(tree);
+      // Who keeps other trees names what is wrong in them.
+      if (tree == Tree::extent) find(tree, key, "reference", found.error().what);
+      return;
     }
     for (BlockReference& each : references_) claim(tree, key, each);
   }
@@ -84,7 +88,7 @@ class ReferenceCheck {
   CheckReport& report_;
   DataCheck& data_;
   std::vector<BlockReference> references_;
-  bool unclear_ = false;
+  std::set<Tree> unclear_;
 };
 
 }  // namespace
@@ -111,17 +115,18 @@ Result<CheckOutcome> check_image(CheckImage& image, const CheckOptions& options,
   SpaceCheck space(image, report);
   auto used = std::make_unique<BlockClaims>(image.facts().data_first, image.facts().data_end);
   BlockClaims& claims = *used;
-  const bool pages_whole = PageCheck(image, claims, report, meter).run(threads);
+  std::set<Tree> damaged = PageCheck(image, claims, report, meter).run(threads);
+  damaged.erase(Tree::free_space);  // space.load() sees to it
   space.load();
   meter.expect(space.used_blocks());
   DataCheck data(image.device(), report, meter, threads);
-  const bool references_whole = ReferenceCheck(image, options, claims, report, data).run(meter);
+  damaged.merge(ReferenceCheck(image, options, claims, report, data).run(meter));
   data.finish();
   report.counts.data_blocks = data.blocks();
   if (meter.cancelled()) return fail(ECANCELED, "check: cancelled");
-  const bool whole = pages_whole && references_whole;
-  const bool map_right = space.compare(claims, whole);
-  return CheckOutcome{.trees_whole = whole, .map_wrong = !map_right, .used = std::move(used)};
+  const bool map_right = space.compare(claims, damaged.empty());
+  return CheckOutcome{
+      .damaged = std::move(damaged), .map_wrong = !map_right, .used = std::move(used)};
 }
 
 }  // namespace vexfs

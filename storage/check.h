@@ -11,6 +11,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "base/result.h"
@@ -57,17 +58,18 @@ Result<> check_volume(BlockDevice& device, const CheckOptions& options, CheckRep
 class BlockClaims;
 // What a repair has to know.
 struct CheckOutcome {
-  bool trees_whole = false;  // every page but those of the map can be read, every reference too
+  std::set<Tree> damaged;  // trees with pages or references that cannot be read
   bool map_wrong = false;
   std::unique_ptr<BlockClaims> used;  // what the map should say
 };
 // The same for an image that others will look at as well (storage/check_image.h).
 Result<CheckOutcome> check_image(CheckImage& image, const CheckOptions& options,
                                  CheckReport& report);
-// The errors of Volume::open(); takes what it has to know about free space from `used`, and
-// records it with the next checkpoint.
-Result<std::unique_ptr<Volume>> open_with_map(std::unique_ptr<BlockDevice> device,
-                                              const VolumeOptions& options,
-                                              const BlockClaims& used);
+// The errors of Volume::open(); takes what it has to know about free space from `found`, and
+// records it with the next checkpoint. Trees of `emptied` have what the log puts, no more.
+Result<std::unique_ptr<Volume>> open_repairing(std::unique_ptr<BlockDevice> device,
+                                               const VolumeOptions& options,
+                                               const CheckOutcome& found,
+                                               const std::set<Tree>& emptied);
 
 }  // namespace vexfs

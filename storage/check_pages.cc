@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kBatch = 32;
 }
 
-bool PageCheck::run(unsigned threads) {
+std::set<Tree> PageCheck::run(unsigned threads) {
   {
     Lock lock(mutex_);
     for (unsigned i = 0; i < kTreeCount; ++i) {
@@ -33,11 +33,14 @@ bool PageCheck::run(unsigned threads) {
   for (std::thread& other : others) other.join();
   Lock lock(mutex_);
   report_.counts.pages = pages_;
-  return whole_;
+  std::set<Tree> damaged;
+  for (unsigned i = 0; i < kTreeCount; ++i)
+    if ((damaged_ >> i & 1) != 0) damaged.insert(Tree{static_cast<std::uint8_t>(i)});
+  return damaged;
 }
 
 void PageCheck::find(const Item& item, const char* code, std::string sentence) {
-  if (item.tree != Tree::free_space) whole_ = false;
+  damaged_ |= std::uint64_t{1} << static_cast<unsigned>(item.tree);
   report_.add({.code = code,
                .severity = Severity::error,
                .where = format("tree {}, level {}, page {}", name_of(item.tree), item.level,

@@ -20,8 +20,8 @@ class PageCheck {
   // A tree that holds a page twice is closed in `image`.
   PageCheck(CheckImage& image, BlockClaims& claims, CheckReport& report, CheckMeter& meter)
       : image_(image), claims_(claims), report_(report), meter_(meter) {}
-  // False: there are pages that cannot be reached, other than of the map of free space.
-  bool run(unsigned threads);
+  // The trees of which pages cannot be reached.
+  std::set<Tree> run(unsigned threads);
 
  private:
   struct Item {
@@ -46,7 +46,7 @@ class PageCheck {
   std::vector<Item> rest_ GUARDED_BY(mutex_);
   unsigned busy_ GUARDED_BY(mutex_) = 0;  // threads that may add items
   std::uint64_t pages_ GUARDED_BY(mutex_) = 0;
-  std::atomic<bool> whole_{true};
+  std::atomic<std::uint64_t> damaged_{0};  // a bit a tree
 };
 
 }  // namespace vexfs

@@ -13,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <set>
 
 #include "storage/btree.h"
 #include "storage/checkpointer.h"
@@ -36,8 +37,10 @@ class Store final : public Volume {
         const VolumeOptions& options);
   ~Store() override;
   // store_open.cc: loads the map of free space, replays the log, starts the threads. Once.
-  // `used`: what the map should be after the log (storage/check.h); the one there is left alone.
-  Result<> recover(const BlockGroups* used = nullptr);
+  Result<> recover();
+  // Before it, for a repair: the map as it should be after the log, in place of the one there,
+  // and trees that lose what the checkpoint has of them.
+  Result<> load_repaired(const BlockGroups& used, const std::set<Tree>& emptied);
 
   Result<> close() override;
   Result<> get(Tree tree, Bytes key, std::string& value, Wait wait) override;
@@ -93,7 +96,7 @@ class Store final : public Volume {
   void complete(Frozen& frozen);
 
   // --- recovery
-  Result<> load_space(const BlockGroups* used);
+  Result<> load_space();
   Result<> mark_adopted(WalReader& reader);
   // store_replay.cc
   struct ReplayBatch;
@@ -125,7 +128,7 @@ class Store final : public Volume {
 
   SharedLatch gate_{Rank::volume, Channel::gate};
   std::uint64_t generation_ GUARDED_BY(gate_);
-  bool map_given_ = false;  // recover() got one: the log's changes are in it
+  bool map_given_ = false;  // by load_repaired(): the log's changes are in it
   // During replay, before wal_ exists: what a checkpoint would cut at.
   Wal::Cut replayed_;
   std::atomic<std::size_t> frozen_pages_{0};  // of the checkpoint that runs; they count as dirty

@@ -102,12 +102,14 @@ Result<std::unique_ptr<Volume>> Volume::open(std::unique_ptr<BlockDevice> device
   return store;
 }
 
-Result<std::unique_ptr<Volume>> open_with_map(std::unique_ptr<BlockDevice> device,
-                                              const VolumeOptions& options,
-                                              const BlockClaims& used) {
+Result<std::unique_ptr<Volume>> open_repairing(std::unique_ptr<BlockDevice> device,
+                                               const VolumeOptions& options,
+                                               const CheckOutcome& found,
+                                               const std::set<Tree>& emptied) {
   VEXFS_TRY(const Superblock superblock, read_superblock(*device));
   auto store = std::make_unique<Store>(std::move(device), superblock, options);
-  VEXFS_CHECK(store->recover(&used.groups()));
+  VEXFS_CHECK(store->load_repaired(found.used->groups(), emptied));
+  VEXFS_CHECK(store->recover());
   return store;
 }
 
@@ -119,10 +121,10 @@ WalReader Store::reader() const {
                     .epoch_max = facts.mount_epoch});
 }
 
-Result<> Store::recover(const BlockGroups* used) {
+Result<> Store::recover() {
   const std::uint64_t start = monotonic_ns();
   Superblock facts = superblock();
-  VEXFS_CHECK(load_space(used));
+  VEXFS_CHECK(load_space());
   WalReader adopted = reader();
   VEXFS_CHECK(mark_adopted(adopted));
   WalReader frames = reader();
@@ -161,14 +163,21 @@ Result<> Store::recover(const BlockGroups* used) {
   return {};
 }
 
-Result<> Store::load_space(const BlockGroups* used) {
-  BTree& map = tree(Tree::free_space);
-  if (used != nullptr) {
-    map_given_ = true;
+Result<> Store::load_repaired(const BlockGroups& used, const std::set<Tree>& emptied) {
+  map_given_ = true;
+  std::uint64_t generation = 0;
+  {
     const SharedLatchWrite gate(gate_);
-    map.open({}, generation_);
-    return space_.load_all(*used);
+    generation = generation_;
   }
+  tree(Tree::free_space).open({}, generation);
+  for (const Tree each : emptied) tree(each).open({}, generation);
+  return space_.load_all(used);
+}
+
+Result<> Store::load_space() {
+  if (map_given_) return {};
+  BTree& map = tree(Tree::free_space);
   VEXFS_CHECK(map.visit_pages(
       [this](std::uint64_t address) { return space_.load_unrecorded_page(address); }));
   Result<> loaded;

@@ -183,7 +183,7 @@ void declare_question(CLI::App& command, QuestionWords& words) {
 
 Outcome<AnswerLines> ask(const std::string& scope, Json asked, const QuestionWords& words) {
   add_options(asked, words);
-  struct statvfs facts {};
+  struct statvfs facts{};
   const bool read_only = ::statvfs(scope.c_str(), &facts) == 0 && (facts.f_flag & ST_RDONLY) != 0;
   const auto text = read_only ? ask_attribute(scope, asked) : ask_query_file(scope, asked);
   if (!text) return std::unexpected(text.error());

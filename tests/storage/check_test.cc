@@ -14,6 +14,7 @@
 #include "storage/memory_device.h"
 #include "storage/page.h"
 #include "storage/superblock.h"
+#include "tests/storage/shared_device.h"
 #include "tests/storage/volume_tools.h"
 
 using namespace vexfs;
@@ -28,27 +29,6 @@ constexpr FormatOptions kFormat{.size_bytes = 0, .log_bytes = std::uint64_t{2} <
 struct QuietLog {
   QuietLog() { set_log_level(Level{3}); }
   ~QuietLog() { set_log_level(Level::info); }
-};
-
-// A device that outlives the volume on it.
-class SharedDevice final : public BlockDevice {
- public:
-  explicit SharedDevice(MemoryDevice& memory) : memory_(memory) {}
-  using BlockDevice::read;
-  using BlockDevice::write;
-  std::uint64_t size_bytes() const override { return memory_.size_bytes(); }
-  Result<> read(std::span<const DeviceRead> batch) override { return memory_.read(batch); }
-  Result<> write(std::span<const DeviceWrite> batch) override { return memory_.write(batch); }
-  Result<> flush(FlushSite) override { return {}; }
-  Result<> write_flushed(const DeviceWrite& write, FlushSite site) override {
-    return memory_.write_flushed(write, site);
-  }
-  void discard(std::uint64_t offset, std::uint64_t bytes) override {
-    memory_.discard(offset, bytes);
-  }
-
- private:
-  MemoryDevice& memory_;
 };
 
 std::unique_ptr<Volume> open_on(MemoryDevice& disk) {
