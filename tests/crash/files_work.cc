@@ -33,11 +33,20 @@ Result<> wait_for(Ask ask) {
 }  // namespace
 
 std::string OpenFiles::open(std::unique_ptr<BlockDevice> device) {
-  auto opened = Volume::open(std::move(device), {.cache_bytes = std::size_t{4} << 20});
+  std::string fault = open_volume(std::move(device), {.cache_bytes = std::size_t{4} << 20});
+  return fault.empty() ? open_files() : fault;
+}
+
+std::string OpenFiles::open_volume(std::unique_ptr<BlockDevice> device,
+                                   const VolumeOptions& options) {
+  auto opened = Volume::open(std::move(device), options);
   if (!opened) return format("open: {}", opened.error().what);
   volume = std::move(*opened);
   came_back_at = last_lsn();
-  if (volume->read_only()) return "read-only";
+  return volume->read_only() ? "read-only" : "";
+}
+
+std::string OpenFiles::open_files() {
   auto made = Files::open(*volume, index_, {.commit_seconds = 3600});
   if (!made) return format("files: {}", made.error().what);
   files = std::move(*made);

@@ -14,6 +14,9 @@ class OpenFiles {
  public:
   // The fault; empty: open.
   std::string open(std::unique_ptr<BlockDevice> device);
+  // In two steps: the volume, then files on it.
+  std::string open_volume(std::unique_ptr<BlockDevice> device, const VolumeOptions& options);
+  std::string open_files();
   ~OpenFiles();
 
   // What stands below the root, sorted by path.
