@@ -42,7 +42,9 @@ FaultyDevice::FaultyDevice(MemoryDevice::Image image, std::shared_ptr<DeviceHist
 
 bool FaultyDevice::fails(std::uint64_t& count, std::uint64_t at) {
   ++count;
-  return at != 0 && (count == at || (faults_.forever && count > at));
+  const bool failing = at != 0 && (count == at || (faults_.forever && count > at));
+  if (failing) history_->count_fault();
+  return failing;
 }
 
 Result<> FaultyDevice::read(std::span<const DeviceRead> batch) {
@@ -54,13 +56,34 @@ Result<> FaultyDevice::read(std::span<const DeviceRead> batch) {
 }
 
 Result<> FaultyDevice::write(std::span<const DeviceWrite> batch) {
+  bool failing = false;
   {
     Lock lock(mutex_);
-    if (fails(writes_, faults_.write)) return fail(faults_.code, "faulty: write");
+    failing = fails(writes_, faults_.write);
   }
+  if (failing && faults_.partly) write_half(batch);
+  if (failing) return fail(faults_.code, "faulty: write");
   VEXFS_CHECK(memory_.write(batch));
   for (const DeviceWrite& each : batch) history_->add(write_event(each));
   return {};
+}
+
+// Ends in the middle of a block, at a sector.
+void FaultyDevice::write_half(std::span<const DeviceWrite> batch) {
+  std::size_t left = 0;
+  for (const DeviceWrite& each : batch) left += each.from.size();
+  left = left / 2 / kSectorBytes * kSectorBytes;
+  for (const DeviceWrite& each : batch) {
+    const std::size_t moved = std::min(left, each.from.size());
+    const std::size_t blocks = (moved + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
+    std::string there(blocks, '\0');
+    if (!memory_.read(each.offset, std::as_writable_bytes(std::span(there)))) return;
+    there.replace(0, moved, as_text(each.from.first(moved)));
+    const DeviceWrite half{.offset = each.offset, .from = as_bytes(there)};
+    if (!memory_.write(std::span(&half, 1))) return;
+    history_->add(write_event(half));
+    left -= moved;
+  }
 }
 
 Result<> FaultyDevice::flush(FlushSite site) {

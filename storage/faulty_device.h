@@ -4,10 +4,11 @@
 //
 // Fault model: a write that no flush has followed may be there, be absent, or be torn at any
 // 512-byte border, each independently and in any order; everything before a flush that has
-// returned is there. A transfer that fails has changed nothing. A skipped flush returns and does
-// nothing.
-// Threads: any; the history outlives the device that a volume owns.
+// returned is there. A transfer that fails has changed nothing, or half of what it should. A
+// skipped flush returns and does nothing. Threads: any; the history outlives the device that a
+// volume owns.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <random>
@@ -34,10 +35,14 @@ class DeviceHistory {
   void note(std::uint64_t note);
   std::size_t size() const;
   std::vector<DeviceEvent> take();  // no device may be writing
+  // Transfers that have failed.
+  void count_fault() { faults_.fetch_add(1); }
+  std::uint64_t faults() const { return faults_.load(); }
 
  private:
   mutable Mutex mutex_{Rank::leaf};
   std::vector<DeviceEvent> events_ GUARDED_BY(mutex_);
+  std::atomic<std::uint64_t> faults_{0};
 };
 
 // Which transfer fails: the number of its kind, 1 is the first; 0: none.
@@ -45,6 +50,7 @@ struct DeviceFaults {
   std::uint64_t read = 0, write = 0, flush = 0;  // a batch counts as one
   int code = EIO;
   bool forever = false;                // that one and all after it
+  bool partly = false;                 // a write that fails has moved the first half of its bytes
   std::optional<FlushSite> skipped{};  // a flush of this site returns and does nothing
 };
 
@@ -64,6 +70,7 @@ class FaultyDevice final : public BlockDevice {
 
  private:
   bool fails(std::uint64_t& count, std::uint64_t at) REQUIRES(mutex_);
+  void write_half(std::span<const DeviceWrite> batch);
 
   MemoryDevice memory_;
   const std::shared_ptr<DeviceHistory> history_;

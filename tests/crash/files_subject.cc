@@ -12,6 +12,7 @@
 #include "base/key.h"
 #include "base/text.h"
 #include "tests/crash/files_work.h"
+#include "tests/crash/many_extents.h"
 #include "tests/fs/consistency.h"
 
 namespace vexfs {
@@ -23,6 +24,9 @@ using Named = OpenFiles::Named;
 constexpr Wait kWait = Wait::allowed;
 constexpr std::uint64_t kVolumeBytes = std::uint64_t{64} << 20;
 constexpr FormatOptions kFormat{.size_bytes = 0, .log_bytes = std::uint64_t{2} << 20};
+
+// Names that could not be listed when they were so.
+const std::string kUnknown = "?";
 
 struct Fresh {
   MemoryDevice::Image image;
@@ -93,11 +97,16 @@ class FilesSubject::Work {
   void step() {
     before_ = open_.last_lsn();
     act();
-    names_ = open_.names().value();
-    subject_.moments_.emplace(open_.last_lsn(), OpenFiles::text_of(names_));
+    auto names = open_.names();
+    if (ok(names)) names_ = std::move(*names);
+    subject_.moments_.emplace(open_.last_lsn(), names ? OpenFiles::text_of(names_) : kUnknown);
   }
 
  private:
+  template <class T>
+  bool ok(const Result<T>& result) {
+    return subject_.is_ok(result);
+  }
   std::uint64_t below(std::uint64_t n) { return rng_() % n; }
   FileVersions& versions(NodeId node) { return subject_.files_[node]; }
   std::string new_name() { return std::string(1, static_cast<char>('a' + below(8))); }
@@ -203,10 +212,18 @@ class FilesSubject::Work {
     for (std::size_t i = 0; i < text.size(); ++i)
       text[i] = static_cast<char>(1 + (stamp >> (i / 512 % 8 * 8) & 0x7f));
     const std::uint64_t lsn = open_.last_lsn();
-    REQUIRE(open_.files->write(open_.caller, node, 0, at, as_bytes(text), kWait));
+    const bool done = ok(open_.files->write(open_.caller, node, 0, at, as_bytes(text), kWait));
     if (content.size() < at + text.size()) content.resize(at + text.size());
     content.replace(at, text.size(), text);
+    changed(node, lsn, std::move(content), done);
+  }
+  // A call that failed may have done its work, in part or as a whole, or not.
+  void changed(NodeId node, std::uint64_t lsn, std::string content, bool done) {
+    std::string before = versions(node).newest();
     versions(node).add(lsn, std::move(content));
+    if (done) return;
+    auto now = open_.content(node);
+    versions(node).add(lsn, now ? std::move(*now) : std::move(before));
   }
   void write() {
     if (const NodeId node = file(); node != 0) write_to(node);
@@ -216,9 +233,10 @@ class FilesSubject::Work {
     const bool shrinks = size < content.size();
     content.resize(size);
     const std::uint64_t lsn = open_.last_lsn();
-    REQUIRE(open_.truncate(node, size));
-    versions(node).add(lsn, std::move(content));
-    if (shrinks) versions(node).cut_off(open_.last_lsn(), (size + kBlockBytes - 1) / kBlockBytes);
+    const bool done = ok(open_.truncate(node, size));
+    changed(node, lsn, std::move(content), done);
+    if (shrinks && done)
+      versions(node).cut_off(open_.last_lsn(), (size + kBlockBytes - 1) / kBlockBytes);
     touched(node);
   }
   void truncate() {
@@ -231,11 +249,11 @@ class FilesSubject::Work {
     std::string content = versions(node).newest();
     const std::uint64_t at = below(content.size() + 1), length = 1 + below(20'000);
     const std::uint64_t lsn = open_.last_lsn();
-    REQUIRE(open_.files->fallocate(open_.caller, node, 0,
-                                   FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, length, kWait));
+    const bool done = ok(open_.files->fallocate(
+        open_.caller, node, 0, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, length, kWait));
     const std::uint64_t end = std::min<std::uint64_t>(at + length, content.size());
     if (at < end) content.replace(at, end - at, end - at, '\0');
-    versions(node).add(lsn, std::move(content));
+    changed(node, lsn, std::move(content), done);
     touched(node);
   }
 
@@ -262,7 +280,7 @@ class FilesSubject::Work {
     if (found == nullptr) return;
     const Named named = *found;
     const bool opens = named.type == S_IFREG && below(3) == 0 && unlinked_.size() < 3;
-    if (opens) REQUIRE(open_.files->open_file(open_.caller, named.node, O_RDWR, kWait));
+    if (opens && !ok(open_.files->open_file(open_.caller, named.node, O_RDWR, kWait))) return;
     const auto removed = named.type == S_IFDIR
                              ? open_.files->rmdir(open_.caller, named.parent, named.name, kWait)
                              : open_.files->unlink(open_.caller, named.parent, named.name, kWait);
@@ -282,8 +300,10 @@ class FilesSubject::Work {
     unlinked_.pop_back();
     open_.files->release(node, 0, O_RDWR);
     // It goes on another thread; what is promised next must not meet its transaction.
-    while (open_.volume->get(Tree::orphan, orphan_key(node), scratch_, kWait))
+    for (unsigned i = 0; open_.volume->get(Tree::orphan, orphan_key(node), scratch_, kWait); ++i) {
+      if (subject_.is_tolerant && i == 50) return;  // it failed, and waits for the next mount
       std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
   }
   void change_facts() {
     const Named* const named = any(0);
@@ -293,11 +313,11 @@ class FilesSubject::Work {
       SetAttr set;
       set.mode = true;
       set.attr.st_mode = named->type | static_cast<mode_t>(0600 + below(64));
-      REQUIRE(open_.files->setattr(open_.caller, node, set, kWait));
+      ok(open_.files->setattr(open_.caller, node, set, kWait));
     } else if (named->type != S_IFLNK) {
       const std::string value(1 + below(40), static_cast<char>('a' + below(20)));
-      REQUIRE(open_.files->setxattr(open_.caller, node, "user." + new_name(), as_bytes(value), 0,
-                                    kWait));
+      ok(open_.files->setxattr(open_.caller, node, "user." + new_name(), as_bytes(value), 0,
+                               kWait));
     }
     touched(node);
   }
@@ -308,19 +328,19 @@ class FilesSubject::Work {
     if (named == nullptr) return;
     const NodeId node = named->node;
     const bool cuts = !versions(node).newest().empty();
-    REQUIRE(open_.files->open_file(open_.caller, node, O_RDWR, kWait));
+    if (!ok(open_.files->open_file(open_.caller, node, O_RDWR, kWait))) return;
     resize(node, 0);
     write_to(node);
-    REQUIRE(open_.files->flush(open_.caller, node, 0, kWait));
+    const bool flushed = ok(open_.files->flush(open_.caller, node, 0, kWait));
     open_.files->release(node, 0, O_RDWR);
-    if (cuts) versions(node).flushed(open_.last_lsn());
+    if (cuts && flushed) versions(node).flushed(open_.last_lsn());
     touched(node);
   }
   void sync() {
     const NodeId node = below(4) == 0 ? directory() : file();
     if (node == 0) return;
     const bool is_file = subject_.files_.contains(node);
-    REQUIRE((is_file ? open_.fsync(node) : open_.fsync_directory(node)));
+    if (!ok(is_file ? open_.fsync(node) : open_.fsync_directory(node))) return;
     touched(node);
     if (is_file) versions(node).flushed(open_.last_lsn());
     history_.note(touched_[node]);
@@ -329,10 +349,10 @@ class FilesSubject::Work {
   }
   void sync_all() {
     if (below(3) == 0) {
-      REQUIRE(open_.volume->checkpoint());
+      if (!ok(open_.volume->checkpoint())) return;
       return history_.note(open_.last_lsn());
     }
-    REQUIRE(open_.sync_all());
+    if (!ok(open_.sync_all())) return;
     for (const Named& each : names_)
       if (each.type == S_IFREG) {
         versions(each.node).flushed(open_.last_lsn());
@@ -354,7 +374,25 @@ class FilesSubject::Work {
 };
 
 MemoryDevice::Image FilesSubject::start(Rng&) {
-  return fresh().image;
+  if (options_.left_blocks == 0) return fresh().image;
+  auto history = std::make_shared<DeviceHistory>();
+  MemoryDevice::Image image = fresh().image;
+  {
+    OpenFiles open;
+    REQUIRE(open.open(std::make_unique<FaultyDevice>(image, history)) == "");
+    const auto made =
+        open.files->create(open.caller, kRootNode, kFiller, 0644, O_RDWR, kWait).value();
+    open.files->release(made.entry.node, 0, O_RDWR);
+    open.files->forget(made.entry.node, 1);
+    REQUIRE(open.files->close());
+    open.files.reset();
+    REQUIRE(fill_volume(*open.volume, made.entry.node, options_.left_blocks));
+    REQUIRE(open.volume->close());
+  }
+  for (const DeviceEvent& event : history->take())
+    if (event.kind == DeviceEvent::Kind::write)
+      MemoryDevice::write_image(image, event.offset, as_bytes(event.data));
+  return image;
 }
 
 std::string FilesSubject::live(std::unique_ptr<BlockDevice> device, DeviceHistory& history,
@@ -369,12 +407,14 @@ std::string FilesSubject::live(std::unique_ptr<BlockDevice> device, DeviceHistor
 
 std::string FilesSubject::judge_names(std::uint64_t lsn, const std::string& names) const {
   auto after = moments_.upper_bound(lsn);
-  if (after != moments_.end() && after->second == names && !moments_.contains(lsn)) return {};
+  if (after != moments_.end() && (after->second == names || after->second == kUnknown) &&
+      !moments_.contains(lsn))
+    return {};
   if (after == moments_.begin()) return "names of before the beginning";
   const std::uint64_t newest = std::prev(after)->first;
   const auto [from, to] = moments_.equal_range(newest);
   for (auto moment = from; moment != to; ++moment)
-    if (moment->second == names) return {};
+    if (moment->second == names || moment->second == kUnknown) return {};
   return "names of no moment:\n" + names + "expected:\n" + std::prev(to)->second;
 }
 

@@ -21,6 +21,7 @@ namespace vexfs {
 struct FilesSubjectOptions {
   unsigned steps = 40;
   std::size_t write_bytes_max = 30'000;
+  std::uint64_t left_blocks = 0;  // 0: all; else a file "filler" takes all the others
 };
 
 // What the content of one file was, and what of it must be there from which LSN on.

@@ -83,7 +83,8 @@ Result<> OpenFiles::list(NodeId directory, const std::string& path, std::vector<
   VEXFS_CHECK(files->readdir(
       caller, directory, 0, 0, false,
       [&](const DirectoryEntry& entry) {
-        if (entry.name != "." && entry.name != "..") names.emplace_back(entry.name);
+        if (entry.name != "." && entry.name != ".." && entry.name != kFiller)
+          names.emplace_back(entry.name);
         return true;
       },
       kWait));
@@ -154,7 +155,8 @@ Result<> OpenFiles::remove_all() {
   for (auto named = all.rbegin(); named != all.rend(); ++named)
     VEXFS_CHECK(named->type == S_IFDIR ? files->rmdir(caller, named->parent, named->name, kWait)
                                        : files->unlink(caller, named->parent, named->name, kWait));
-  return {};
+  const auto filler = files->unlink(caller, kRootNode, kFiller, kWait);
+  return filler || filler.error().code == ENOENT ? Result<>() : filler;
 }
 
 }  // namespace vexfs

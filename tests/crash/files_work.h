@@ -10,6 +10,9 @@
 
 namespace vexfs {
 
+// A file that the listings leave out.
+inline constexpr const char* kFiller = "filler";
+
 class OpenFiles {
  public:
   // The fault; empty: open.

@@ -16,6 +16,8 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -56,6 +58,20 @@ class CrashSubject {
                         const Circumstances& circumstances) = 0;
   // How every tenth state is checked as well, by check_volume(); nothing: it may be no volume.
   virtual std::optional<CheckOptions> check() const { return CheckOptions{.threads = 1}; }
+
+  // A life on a device that fails goes on without what failed, and keeps the errors here;
+  // otherwise an error ends the test.
+  bool is_tolerant = false;
+  std::set<int> errors;
+
+ protected:
+  template <class T>
+  bool is_ok(const Result<T>& result) {
+    if (result) return true;
+    if (!is_tolerant) throw std::runtime_error(result.error().what);
+    errors.insert(result.error().code);
+    return false;
+  }
 };
 
 struct SimulationOptions {
@@ -70,6 +86,9 @@ struct Simulation {
   std::size_t violations = 0;  // stops at the first when flushes are left out
   std::string first;           // violation, with what it takes to see it again
 };
+
+// What check_volume() finds in an image, beyond the traces of a crash.
+std::string findings(const CrashSubject& subject, const MemoryDevice::Image& image);
 
 Simulation simulate(CrashSubject& subject, const SimulationOptions& options);
 

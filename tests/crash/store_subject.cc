@@ -152,12 +152,12 @@ class StoreSubject::Work {
   void step() {
     switch (rng_() % 12) {
       case 0:
-        REQUIRE(volume_.checkpoint());
-        return promise();
+        if (ok(volume_.checkpoint())) promise();
+        return;
       case 1:
       case 2:
-        REQUIRE(volume_.sync(volume_.last_lsn()));
-        return promise();
+        if (ok(volume_.sync(volume_.last_lsn()))) promise();
+        return;
       case 3:
       case 4:
         return write_data();
@@ -186,38 +186,43 @@ class StoreSubject::Work {
   }
 
  private:
+  template <class T>
+  bool ok(const Result<T>& result) {
+    return subject_.is_ok(result);
+  }
   void promise() { history_.note(lsn_of(volume_)); }
-  void commit(Transaction& mine, Transaction& models) {
+  bool commit(Transaction& mine, Transaction& models) {
     const std::uint64_t before = lsn_of(volume_);
-    REQUIRE(volume_.commit(mine));
+    if (!ok(volume_.commit(mine))) return false;
     REQUIRE(model_.commit(models));
     REQUIRE(lsn_of(volume_) == before + 1);
     subject_.moments_[before + 1] = content_hash(model_);
+    return true;
   }
   void write_data() {
     const auto extent = volume_.allocate(static_cast<std::uint32_t>(1 + rng_() % 12));
-    REQUIRE(extent);
+    if (!ok(extent)) return;
     const Buffer data = Buffer::take(std::size_t{extent->blocks} * kBlockBytes);
     std::memset(data.data(), static_cast<int>(rng_()), data.size());
     for (std::size_t at = 0; at < data.size(); at += 512) data.data()[at] = std::byte(rng_());
-    REQUIRE(volume_.write_blocks(extent->first, data.bytes()));
-    REQUIRE(volume_.flush_data(FlushSite::file_content));
     const Key value = Key().u32(extent->blocks).u64(hash64(data.bytes()));
     Transaction mine, models;
     mine.adopt(*extent);
     for (Transaction* each : {&mine, &models}) each->put(Tree::extent, extent_key(*extent), value);
-    commit(mine, models);
-    live_.push_back(*extent);
+    if (ok(volume_.write_blocks(extent->first, data.bytes())) &&
+        ok(volume_.flush_data(FlushSite::file_content)) && commit(mine, models))
+      live_.push_back(*extent);
+    else
+      volume_.release(*extent);
   }
   void free_data() {
     if (live_.empty()) return;
     std::swap(live_[rng_() % live_.size()], live_.back());
     const Extent extent = live_.back();
-    live_.pop_back();
     Transaction mine, models;
     mine.free(extent);
     for (Transaction* each : {&mine, &models}) each->erase(Tree::extent, extent_key(extent));
-    commit(mine, models);
+    if (commit(mine, models)) live_.pop_back();
   }
 
   StoreSubject& subject_;
