@@ -1,87 +1,162 @@
 // SPDX-License-Identifier: Apache-2.0
+// The threads' caches, and Buffer.
 #include "base/buffer_pool.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <new>
 #include <vector>
 
 #include "base/assert.h"
+#include "base/buffer_store.h"
 #include "base/metrics.h"
 #include "base/mutex.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(memory, bytes) static_cast<void>(memory)
+#define ASAN_UNPOISON_MEMORY_REGION(memory, bytes) static_cast<void>(memory)
+#endif
 
 namespace vexfs {
 
 namespace {
 
 constexpr std::size_t kTiers = kBufferTiers.size();
-constexpr std::size_t kKeptPerThread = 4;
-constexpr std::size_t kSharedBytesMax = std::size_t{16} << 20;  // per tier
+constexpr std::size_t kSlotsMax = 8;
+constexpr std::array<std::size_t, kTiers> kSlots = {8, 8, 8, 4, 1};  // kept by each thread
 
-Counter& reused() {
-  static Counter& count =
-      metrics::counter("vexfs_buffer_reused_total", "Buffers taken from a pool");
-  return count;
-}
-Counter& allocated() {
-  static Counter& count =
-      metrics::counter("vexfs_buffer_allocated_total", "Buffers taken from the heap");
-  return count;
-}
-
-std::byte* allocate(std::size_t bytes) {
-  const std::size_t alignment = bytes >= 4096 ? 4096 : 64;
-  void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-  if (memory == nullptr) throw std::bad_alloc();
-  allocated().add();
-  return static_cast<std::byte*>(memory);
-}
-
-// What no thread keeps for itself.
-class Shared {
- public:
-  std::byte* take(std::size_t tier) {
-    Lock lock(mutex_);
-    auto& free = free_[tier];
-    if (free.empty()) return nullptr;
-    std::byte* memory = free.back();
-    free.pop_back();
-    return memory;
-  }
-  void give(std::size_t tier, std::byte* memory) {
-    {
-      Lock lock(mutex_);
-      auto& free = free_[tier];
-      if ((free.size() + 1) * kBufferTiers[tier] <= kSharedBytesMax) {
-        free.push_back(memory);
-        return;
-      }
-    }
-    std::free(memory);
-  }
-
- private:
-  Mutex mutex_;
-  std::array<std::vector<std::byte*>, kTiers> free_ GUARDED_BY(mutex_);
+struct PoolMetrics {
+  Counter& by_thread = metrics::counter("vexfs_buffer_taken_total", "Buffers taken from the pool",
+                                        "from=\"thread\"");
+  Counter& shared = metrics::counter("vexfs_buffer_taken_total", "Buffers taken from the pool",
+                                     "from=\"shared\"");
+  Counter& fresh = metrics::counter("vexfs_buffer_taken_total", "Buffers taken from the pool",
+                                    "from=\"kernel\"");
 };
-
-// Never destroyed: thread caches give back to it as late as thread exit.
-Shared& shared() {
-  static Shared& the_one = *new Shared;
+PoolMetrics& pool_metrics() {
+  static PoolMetrics& the_one = *new PoolMetrics;
   return the_one;
 }
 
-struct ThreadCache {
-  struct Tier {
-    std::array<std::byte*, kKeptPerThread> kept;
-    std::size_t count = 0;
-  };
-  std::array<Tier, kTiers> tiers{};
-  ~ThreadCache() {
-    for (std::size_t t = 0; t < kTiers; ++t)
-      while (tiers[t].count > 0) shared().give(t, tiers[t].kept[--tiers[t].count]);
+// Buffers of one thread. Only it puts into the slots; trim() on another thread may empty them.
+class ThreadCache {
+ public:
+  ThreadCache();
+  ~ThreadCache();
+
+  std::byte* take(std::size_t tier) {
+    auto& slots = slots_[tier];
+    for (std::size_t i = 0; i < kSlots[tier]; ++i) {
+      if (slots[i].load(std::memory_order_relaxed) == nullptr) continue;
+      if (std::byte* const buffer = slots[i].exchange(nullptr, std::memory_order_acquire)) {
+        by_thread_.store(by_thread_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        return buffer;
+      }
+    }
+    return refill(tier);
   }
+  void give(std::size_t tier, std::byte* buffer) {
+    auto& slots = slots_[tier];
+    for (std::size_t i = 0; i < kSlots[tier]; ++i) {
+      if (slots[i].load(std::memory_order_relaxed) != nullptr) continue;
+      slots[i].store(buffer, std::memory_order_release);
+      return;
+    }
+    spill(tier, buffer);
+  }
+  // Any thread. What was in the slots of a tier is added to `taken`.
+  void drain(std::size_t tier, std::vector<std::byte*>& taken);
+  std::size_t free_bytes() const;
+  std::uint64_t by_thread() const { return by_thread_.load(std::memory_order_relaxed); }
+
+ private:
+  std::byte* refill(std::size_t tier);
+  void spill(std::size_t tier, std::byte* buffer);
+
+  std::array<std::array<std::atomic<std::byte*>, kSlotsMax>, kTiers> slots_{};
+  std::atomic<std::uint64_t> by_thread_{0};  // written by the owner
+  std::uint64_t reported_ = 0;               // of them, in the metric
 };
+
+struct Registry {
+  Mutex mutex;
+  std::vector<ThreadCache*> caches GUARDED_BY(mutex);
+  std::atomic<std::uint64_t> reused{0}, fresh{0}, by_thread_ended{0};
+};
+Registry& registry() {
+  static Registry& the_one = *new Registry;
+  return the_one;
+}
+
+ThreadCache::ThreadCache() {
+  Lock lock(registry().mutex);
+  registry().caches.push_back(this);
+}
+
+ThreadCache::~ThreadCache() {
+  {
+    Lock lock(registry().mutex);
+    std::erase(registry().caches, this);
+  }
+  std::vector<std::byte*> taken;
+  for (std::size_t tier = 0; tier < kTiers; ++tier, taken.clear()) {
+    drain(tier, taken);
+    BufferStore::the_one().give(tier, taken);
+  }
+  registry().by_thread_ended += by_thread();
+  pool_metrics().by_thread.add(by_thread() - std::exchange(reported_, by_thread()));
+}
+
+// Half as many as it may keep, one of them for the caller.
+std::byte* ThreadCache::refill(std::size_t tier) {
+  std::array<std::byte*, kSlotsMax / 2> taken;
+  const std::size_t count = std::max<std::size_t>(kSlots[tier] / 2, 1);
+  const std::size_t kept = BufferStore::the_one().take(tier, std::span(taken).first(count));
+  registry().reused += kept;
+  registry().fresh += count - kept;
+  pool_metrics().shared.add(kept);
+  pool_metrics().fresh.add(count - kept);
+  pool_metrics().by_thread.add(by_thread() - std::exchange(reported_, by_thread()));
+  for (std::size_t i = 1; i < count; ++i) give(tier, taken[i]);
+  return taken[0];
+}
+
+// Half of what it keeps, and `buffer`.
+void ThreadCache::spill(std::size_t tier, std::byte* buffer) {
+  std::array<std::byte*, kSlotsMax / 2 + 1> given;
+  std::size_t count = 0;
+  given[count++] = buffer;
+  for (std::size_t i = 0; i < kSlots[tier] / 2; ++i)
+    if (std::byte* const kept = slots_[tier][i].exchange(nullptr, std::memory_order_acquire))
+      given[count++] = kept;
+  BufferStore::the_one().give(tier, std::span(given).first(count));
+}
+
+void ThreadCache::drain(std::size_t tier, std::vector<std::byte*>& taken) {
+  for (std::atomic<std::byte*>& slot : slots_[tier])
+    if (std::byte* const kept = slot.exchange(nullptr, std::memory_order_acquire))
+      taken.push_back(kept);
+}
+
+std::size_t ThreadCache::free_bytes() const {
+  std::size_t bytes = 0;
+  for (std::size_t tier = 0; tier < kTiers; ++tier)
+    for (const std::atomic<std::byte*>& slot : slots_[tier])
+      if (slot.load(std::memory_order_relaxed) != nullptr) bytes += kBufferTiers[tier];
+  return bytes;
+}
+
 thread_local ThreadCache cache;
+
+std::byte* allocate(std::size_t bytes) {
+  constexpr std::size_t kAlignment = 4096;
+  void* memory = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  if (memory == nullptr) throw std::bad_alloc();
+  return static_cast<std::byte*>(memory);
+}
 
 }  // namespace
 
@@ -91,14 +166,11 @@ Buffer Buffer::take(std::size_t bytes) {
   while (buffer.tier_ < kTiers && kBufferTiers[buffer.tier_] < bytes) ++buffer.tier_;
   if (buffer.tier_ == kTiers) {
     buffer.data_ = allocate(bytes);
-    return buffer;
+  } else {
+    buffer.data_ = cache.take(buffer.tier_);
+    // As long as asked for: beyond it is a fault, and in a free one everything is.
+    ASAN_UNPOISON_MEMORY_REGION(buffer.data_, bytes);
   }
-  auto& mine = cache.tiers[buffer.tier_];
-  buffer.data_ = mine.count > 0 ? mine.kept[--mine.count] : shared().take(buffer.tier_);
-  if (buffer.data_ != nullptr)
-    reused().add();
-  else
-    buffer.data_ = allocate(kBufferTiers[buffer.tier_]);
   return buffer;
 }
 
@@ -108,11 +180,44 @@ Buffer::~Buffer() {
     std::free(data_);
     return;
   }
-  auto& mine = cache.tiers[tier_];
-  if (mine.count < kKeptPerThread)
-    mine.kept[mine.count++] = data_;
-  else
-    shared().give(tier_, data_);
+  ASAN_POISON_MEMORY_REGION(data_, kBufferTiers[tier_]);
+  cache.give(tier_, data_);
 }
+
+Bytes Buffer::arena() {
+  static const Bytes arena = BufferStore::the_one().arena();
+  return arena;
+}
+
+namespace buffer_pool {
+
+Usage usage() {
+  Registry& all = registry();
+  Usage usage{.held_bytes = BufferStore::the_one().held_bytes(),
+              .free_bytes = BufferStore::the_one().kept_bytes(),
+              .reused_by_thread = all.by_thread_ended,
+              .reused = all.reused,
+              .fresh = all.fresh};
+  Lock lock(all.mutex);
+  for (const ThreadCache* each : all.caches) {
+    usage.free_bytes += each->free_bytes();
+    usage.reused_by_thread += each->by_thread();
+  }
+  return usage;
+}
+
+std::size_t trim() {
+  std::vector<std::byte*> taken;
+  for (std::size_t tier = 0; tier < kTiers; ++tier, taken.clear()) {
+    {
+      Lock lock(registry().mutex);
+      for (ThreadCache* each : registry().caches) each->drain(tier, taken);
+    }
+    BufferStore::the_one().give(tier, taken);
+  }
+  return BufferStore::the_one().trim();
+}
+
+}  // namespace buffer_pool
 
 }  // namespace vexfs

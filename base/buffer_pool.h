@@ -2,11 +2,12 @@
 // BufferPool: heap memory for what is too large for a 4 KiB stack, in tiers, reused.
 //
 // A lease is aligned to 4 KiB from the 4 KiB tier up (O_DIRECT wants that), to 64 bytes below.
-// Each thread keeps a few buffers of each tier; a shared list holds the rest, to a limit.
-// Threads: any; a lease may end on another thread than it began.
+// Each thread keeps a few buffers of each tier; a store (base/buffer_store.h) holds the rest, to
+// a limit. Threads: any; a lease may end on another thread than it began.
 #pragma once
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "base/bytes.h"
@@ -21,6 +22,8 @@ class Buffer {
   // A buffer of at least `bytes`; over the largest tier it is allocated and freed each time.
   // The content is unspecified. size() is exactly `bytes`.
   static Buffer take(std::size_t bytes);
+  // Where some buffers of the largest tier lie. It stays for ever, so a device may pin it.
+  static Bytes arena();
 
   Buffer() = default;
   Buffer(Buffer&& other) noexcept
@@ -45,5 +48,21 @@ class Buffer {
   std::size_t size_ = 0;
   std::size_t tier_ = 0;  // index into kBufferTiers, or their count: not pooled
 };
+
+namespace buffer_pool {
+
+// What the pool holds and has done so far, of all tiers and threads.
+struct Usage {
+  std::size_t held_bytes = 0;          // in memory: in use or free
+  std::size_t free_bytes = 0;          // of those: what trim() could give back, or nearly
+  std::uint64_t reused_by_thread = 0;  // taken from the thread's own
+  std::uint64_t reused = 0;            // from what others had given back
+  std::uint64_t fresh = 0;             // from the kernel
+};
+Usage usage();
+// Gives free memory back to the kernel, that in the caches of other threads too; how much.
+std::size_t trim();
+
+}  // namespace buffer_pool
 
 }  // namespace vexfs

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "storage/flush_site.h"
+#include "storage/ring_options.h"
 
 namespace vexfs {
 
@@ -53,6 +54,7 @@ struct FileDeviceOptions {
   bool read_only = false;
   bool direct_io = true;  // falls back to buffered, with a warning, where the host refuses it
   bool lock = true;       // EBUSY when another process holds the image
+  RingOptions ring = {};
 };
 // An image file or a block device. ENOENT, EACCES, EBUSY, … as open(2).
 Result<std::unique_ptr<BlockDevice>> open_file_device(const std::string& path,

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <vector>
 
 #include "base/assert.h"
@@ -40,11 +41,23 @@ void check_aligned(std::uint64_t offset, const std::byte* memory, std::size_t by
   VEXFS_ASSERT(reinterpret_cast<std::uintptr_t>(memory) % kBlockBytes == 0);
 }
 
+std::uint64_t next_serial() {
+  static std::atomic<std::uint64_t> last = 0;
+  return ++last;
+}
+
 class FileDevice final : public BlockDevice {
  public:
-  FileDevice(int file, std::uint64_t bytes, bool is_device)
-      : file_(file), bytes_(bytes), is_device_(is_device) {}
-  ~FileDevice() override { ::close(file_); }
+  FileDevice(int file, std::uint64_t bytes, bool is_device, RingOptions ring)
+      : file_(file), bytes_(bytes), is_device_(is_device), ring_options_(ring) {}
+  ~FileDevice() override {
+    // Rings of threads that go on may keep the file open for a while, but not its lock.
+    struct flock whole{};
+    whole.l_type = F_UNLCK;
+    whole.l_whence = SEEK_SET;
+    ::fcntl(file_, F_OFD_SETLK, &whole);
+    ::close(file_);
+  }
 
   std::uint64_t size_bytes() const override { return bytes_; }
 
@@ -65,18 +78,16 @@ class FileDevice final : public BlockDevice {
   }
 
   Result<> flush(FlushSite) override {
-    VEXFS_TRY(Ring* const ring, Ring::mine());
     Timed timed(device_metrics().flush);
-    return counted(ring->sync(file_));
+    return counted(ring().sync(ring_file_));
   }
 
   Result<> write_flushed(const DeviceWrite& write, FlushSite) override {
-    VEXFS_TRY(Ring* const ring, Ring::mine());
     Timed timed(device_metrics().log);
     const Transfer transfer = transfer_of(write);
     check_aligned(transfer.offset, transfer.memory, transfer.bytes);
     device_metrics().written_bytes.add(transfer.bytes);
-    return counted(ring->write_synced(file_, transfer));
+    return counted(ring().write_synced(ring_file_, transfer));
   }
 
   void discard(std::uint64_t offset, std::uint64_t bytes) override {
@@ -92,6 +103,7 @@ class FileDevice final : public BlockDevice {
   }
 
  private:
+  Ring& ring() const { return Ring::mine(ring_options_); }
   static Transfer transfer_of(const DeviceWrite& write) {
     // The ring only reads from it.
     return {.offset = write.offset,
@@ -110,15 +122,16 @@ class FileDevice final : public BlockDevice {
       if (each.offset + each.bytes > bytes_) return fail(EIO, "device: transfer past the end");
       bytes += each.bytes;
     }
-    VEXFS_TRY(Ring* const ring, Ring::mine());
     Timed timed(reading ? device_metrics().read : device_metrics().write);
     (reading ? device_metrics().read_bytes : device_metrics().written_bytes).add(bytes);
-    return counted(ring->move(file_, direction, transfers));
+    return counted(ring().move(ring_file_, direction, transfers));
   }
 
   const int file_;
   const std::uint64_t bytes_;
   const bool is_device_;
+  const RingOptions ring_options_;
+  const RingFile ring_file_{.descriptor = file_, .serial = next_serial()};
 };
 
 // One writer or many readers, of this process and of others, until the descriptor closes.
@@ -161,11 +174,10 @@ Result<std::unique_ptr<BlockDevice>> open_file_device(const std::string& path,
   const bool known = ::fstat(file, &facts) == 0;
   const Result<std::uint64_t> bytes =
       known ? size_of(file, facts) : fail(errno, "device: facts unknown");
-  auto device =
-      std::make_unique<FileDevice>(file, bytes.value_or(0), known && S_ISBLK(facts.st_mode));
+  auto device = std::make_unique<FileDevice>(file, bytes.value_or(0),
+                                             known && S_ISBLK(facts.st_mode), options.ring);
   if (!bytes) return std::unexpected(bytes.error());
   if (options.lock) VEXFS_CHECK(lock_file(file, options.read_only));
-  VEXFS_CHECK(Ring::mine());
   return device;
 }
 
