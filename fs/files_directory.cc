@@ -7,6 +7,7 @@
 
 #include "fs/dentry_format.h"
 #include "fs/files_state.h"
+#include "fs/inode_format.h"
 
 namespace vexfs {
 
@@ -35,6 +36,16 @@ Result<std::vector<Listed>> list_some(FilesState& state, Node& node, std::uint64
       },
       wait));
   return batch;
+}
+
+// The inodes of a listing lie all over their tree: what is not in memory comes in one go. Only
+// who has met a miss already is here with Wait::allowed.
+void prefetch_inodes(FilesState& state, const std::vector<Listed>& batch) {
+  std::vector<std::string> keys;
+  for (const Listed& listed : batch)
+    if (keys.size() < Volume::kPrefetchKeysMax)
+      keys.emplace_back(as_text(ino_key(listed.entry.ino)));
+  state.volume.prefetch(Tree::inode, keys);
 }
 
 // "." and "..", as far as they come after `after`. False: the caller is full.
@@ -112,6 +123,7 @@ Result<> Files::readdir(const Caller&, NodeId id, std::uint64_t, std::uint64_t a
     const auto batch = list_some(*state_, *node, after, count, wait);
     if (!batch && some && batch.error().code == EAGAIN) return {};
     if (!batch) return std::unexpected(batch.error());
+    if (plus && wait == Wait::allowed) prefetch_inodes(*state_, *batch);
     for (const Listed& listed : *batch) {
       const auto emitted = emit_one(*state_, listed, plus, emit, wait);
       if (!emitted && some && emitted.error().code == EAGAIN) return {};

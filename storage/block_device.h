@@ -55,6 +55,7 @@ struct FileDeviceOptions {
   bool direct_io = true;  // falls back to buffered, with a warning, where the host refuses it
   bool lock = true;       // EBUSY when another process holds the image
   RingOptions ring = {};
+  bool scheduled = true;  // background waits for foreground (storage/scheduled_device.h)
 };
 // An image file or a block device. ENOENT, EACCES, EBUSY, … as open(2).
 Result<std::unique_ptr<BlockDevice>> open_file_device(const std::string& path,

@@ -53,7 +53,16 @@ class PairCopy {
 
 }  // namespace
 
-Result<> PageWait::load(PageCache& cache, const Missing& missing) {
+Result<> PageWait::load(PageCache& cache, const Missing& missing, std::vector<Missing> more) {
+  if (!more.empty()) {
+    more.push_back(missing);
+    // What fails is asked for again, alone.
+    [[maybe_unused]] const auto loaded = cache.load_many(more, kept_);
+    const auto meant = [&](const PageRef& page) {
+      return page->address == missing.pointer.address && page->birth == missing.pointer.birth;
+    };
+    if (std::ranges::any_of(kept_, meant)) return {};
+  }
   auto page = cache.load(missing.pointer, missing.tree, missing.level);
   if (page) {
     kept_.push_back(std::move(*page));
@@ -118,7 +127,54 @@ Result<> BTree::get(Bytes key, std::string& value, Wait wait) {
   }
 }
 
+void BTree::prefetch(std::span<const std::string> keys) {
+  std::vector<PageRef> kept;  // until all are there, however small the cache is
+  std::vector<PageCache::Wanted> wanted;
+  // A level more each time; a tree that changes meanwhile may need more, and goes without.
+  for (unsigned round = 0; round < kLevelsMax; ++round, wanted.clear()) {
+    {
+      SharedLatchRead lock(latch_);
+      for (const std::string& key : keys) {
+        PageWait::Missing missing;
+        find_leaf(as_bytes(key), missing, nullptr);
+        if (!missing.pointer.none()) wanted.push_back(missing);
+      }
+    }
+    const auto address = [](const PageCache::Wanted& each) { return each.pointer.address; };
+    std::ranges::sort(wanted, {}, [&](const auto& each) { return std::uint64_t{address(each)}; });
+    const auto twins = std::ranges::unique(
+        wanted, [&](const auto& a, const auto& b) { return address(a) == address(b); });
+    wanted.erase(twins.begin(), twins.end());
+    if (wanted.empty()) return;
+    const std::size_t before = kept.size();
+    if (!cache_.load_many(wanted, kept) || kept.size() == before) return;
+  }
+}
+
+std::vector<PageCache::Wanted> BTree::leaves_after(Bytes key, Bytes to, std::size_t max) const {
+  std::vector<PageCache::Wanted> wanted;
+  PagePointer pointer = root_.page;
+  for (unsigned level = root_.level; level > 0; --level) {
+    const CachedPage* const page = cache_.find(pointer);
+    if (page == nullptr) return wanted;
+    const PageView view = page->view();
+    const unsigned index = view.child_of(key);
+    pointer = view.child(index);
+    if (level > 1) continue;
+    for (unsigned i = index + 1; i < view.count() && wanted.size() < max; ++i) {
+      if (!to.empty() && as_text(view.key(i)) >= as_text(to)) break;
+      const PagePointer leaf = view.child(i);
+      if (leaf.check != 0 && cache_.find(leaf) == nullptr)
+        wanted.push_back({.pointer = leaf, .tree = tree_, .level = 0});
+    }
+  }
+  return wanted;
+}
+
 Result<> BTree::scan(Bytes from, Bytes to, Visit visit, Wait wait) {
+  // A scan that has missed before is likely to go on: it then takes ever more leaves at once.
+  constexpr std::size_t kAheadMax = 64;
+  std::size_t ahead = 0;
   std::string next(as_text(from));
   PairCopy pairs;
   for (;;) {
@@ -126,6 +182,7 @@ Result<> BTree::scan(Bytes from, Bytes to, Visit visit, Wait wait) {
     PageWait pages;
     for (;;) {
       PageWait::Missing missing;
+      std::vector<PageCache::Wanted> more;
       {
         SharedLatchRead lock(latch_);
         upper.clear();
@@ -135,9 +192,11 @@ Result<> BTree::scan(Bytes from, Bytes to, Visit visit, Wait wait) {
           pairs.take(leaf->view(), as_bytes(next), to);
           break;
         }
+        if (missing.level == 0 && ahead > 0) more = leaves_after(as_bytes(next), to, ahead);
       }
       if (wait == Wait::never) return fail(EAGAIN, "tree: page not in memory");
-      VEXFS_CHECK(pages.load(cache_, missing));
+      if (missing.level == 0) ahead = std::min(kAheadMax, 4 * ahead + 1);
+      VEXFS_CHECK(pages.load(cache_, missing, more));
     }
     if (!pairs.visit(visit)) return {};
     if (upper.empty() || (!to.empty() && upper >= as_text(to))) return {};

@@ -30,14 +30,11 @@ namespace vexfs {
 // until the operation ends, so that it gets on however small the cache is.
 class PageWait {
  public:
-  struct Missing {
-    PagePointer pointer;  // none(): nothing is missing
-    Tree tree{};
-    unsigned level = 0;
-  };
+  using Missing = PageCache::Wanted;  // its pointer none(): nothing is missing
   // An error for a page that is damaged indeed. A page that was freed meanwhile may look so
   // too; then the next descent does not ask for it again.
-  Result<> load(PageCache& cache, const Missing& missing);
+  // `more` comes with it, as far as it can, in the same submission.
+  Result<> load(PageCache& cache, const Missing& missing, std::vector<Missing> more = {});
 
  private:
   std::vector<PageRef> kept_;
@@ -55,6 +52,8 @@ class BTree {
   Result<> get(Bytes key, std::string& value, Wait wait);
   using Visit = FunctionRef<bool(Bytes key, Bytes value)>;
   Result<> scan(Bytes from, Bytes to, Visit visit, Wait wait);
+  // Loads what get() of the keys would find missing, one submission a level; best effort.
+  void prefetch(std::span<const std::string> keys);
   // Every page from the root down, for the loading of Tree::free_space.
   Result<> visit_pages(FunctionRef<Result<>(std::uint64_t address)> visit);
 
@@ -95,6 +94,10 @@ class BTree {
   // The leaf for `key`, or what is missing on the way. `upper` becomes the lowest key beyond
   // that leaf; empty: it is the last.
   CachedPage* find_leaf(Bytes key, PageWait::Missing& missing, std::string* upper) const
+      REQUIRES_SHARED(latch_);
+  // The children beside the one for `key` that lie before `to` and are not in memory, after it
+  // and at most `max`; of the lowest parent that is in memory.
+  std::vector<PageCache::Wanted> leaves_after(Bytes key, Bytes to, std::size_t max) const
       REQUIRES_SHARED(latch_);
   bool is_dirty(const CachedPage& page) const REQUIRES_SHARED(latch_) {
     return page.birth == generation_;

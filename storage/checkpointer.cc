@@ -41,7 +41,9 @@ Result<> Checkpointer::run_now() {
   const std::uint64_t mine = begun_ + 1;
   wanted_ = std::max(wanted_, mine);
   wake_.notify_one();
+  ++waiting_;
   while (ended_ < mine && !ending_) done_.wait(mutex_);
+  --waiting_;
   if (ended_ < mine) return fail(ESHUTDOWN, "checkpoint: the volume is closed");
   return outcome_;
 }

@@ -2,6 +2,7 @@
 // Checkpointer: the thread that runs checkpoints, one at a time: asked for, or when time is up.
 // Threads: any.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <thread>
 
@@ -22,6 +23,8 @@ class Checkpointer {
   void request();  // does not wait
   // Returns when a run that began after this call has ended, with its outcome.
   Result<> run_now();
+  // Somebody waits in run_now().
+  bool is_urgent() const { return waiting_.load(std::memory_order_relaxed) > 0; }
 
  private:
   void run();
@@ -35,6 +38,7 @@ class Checkpointer {
   std::uint64_t ended_ GUARDED_BY(mutex_) = 0;
   Result<> outcome_ GUARDED_BY(mutex_);
   bool ending_ GUARDED_BY(mutex_) = false;
+  std::atomic<unsigned> waiting_{0};  // written with mutex_ held
   std::thread thread_;
 };
 

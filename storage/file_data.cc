@@ -78,16 +78,23 @@ Result<> read_file_blocks(Volume& volume, Ino ino, std::uint64_t block, MutableB
   const std::uint64_t end = block + into.size() / kBlockBytes;
   VEXFS_TRY(const auto extents, file_extents(volume, ino, block, end, kNoLimit, wait));
   std::memset(into.data(), 0, into.size());
+  const auto part_of = [&](const FileExtent& extent) {
+    return into.subspan((extent.block - block) * kBlockBytes,
+                        std::size_t{extent.blocks} * kBlockBytes);
+  };
+  // However fragmented the file is, one submission.
+  std::vector<Volume::BlockRead> runs;
   for (const FileExtent& extent : extents) {
-    const MutableBytes part = into.subspan((extent.block - block) * kBlockBytes,
-                                           std::size_t{extent.blocks} * kBlockBytes);
-    if (extent.kind == ExtentKind::inline_bytes) {
-      std::memcpy(part.data(), extent.bytes.data(), extent.bytes.size());
-    } else if (extent.kind == ExtentKind::data) {
-      VEXFS_CHECK(volume.read_blocks(extent.first, part, wait));
-      figures().read_bytes.add(part.size());
-      VEXFS_CHECK(verify(ino, extent, part));
-    }
+    if (extent.kind == ExtentKind::inline_bytes)
+      std::memcpy(part_of(extent).data(), extent.bytes.data(), extent.bytes.size());
+    else if (extent.kind == ExtentKind::data)
+      runs.push_back({.first = extent.first, .into = part_of(extent)});
+  }
+  VEXFS_CHECK(volume.read_blocks(runs, wait));
+  for (const FileExtent& extent : extents) {
+    if (extent.kind != ExtentKind::data) continue;
+    figures().read_bytes.add(part_of(extent).size());
+    VEXFS_CHECK(verify(ino, extent, part_of(extent)));
   }
   return {};
 }

@@ -14,6 +14,7 @@
 #include "base/metrics.h"
 #include "storage/block_device.h"
 #include "storage/ring.h"
+#include "storage/scheduled_device.h"
 #include "storage/types.h"
 
 namespace vexfs {
@@ -178,7 +179,8 @@ Result<std::unique_ptr<BlockDevice>> open_file_device(const std::string& path,
                                              known && S_ISBLK(facts.st_mode), options.ring);
   if (!bytes) return std::unexpected(bytes.error());
   if (options.lock) VEXFS_CHECK(lock_file(file, options.read_only));
-  return device;
+  if (!options.scheduled) return device;
+  return std::make_unique<ScheduledDevice>(std::move(device));
 }
 
 }  // namespace vexfs

@@ -16,6 +16,8 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
+#include <span>
+#include <vector>
 
 #include "base/buffer_pool.h"
 #include "storage/block_device.h"
@@ -53,6 +55,13 @@ class PageCache {
   }
   // Reads it in. EUCLEAN when it is not the page that the pointer means.
   Result<PageRef> load(const PagePointer& pointer, Tree tree, unsigned level);
+  // Reads many in one submission and adds them to `loaded`, but for those that do not check.
+  struct Wanted {
+    PagePointer pointer;
+    Tree tree{};
+    unsigned level = 0;
+  };
+  Result<> load_many(std::span<const Wanted> wanted, std::vector<PageRef>& loaded);
   // A page that is only in memory yet; its bytes are unspecified. Takes the place of whatever
   // the cache held for an earlier life of the address.
   PageRef make(std::uint64_t address, std::uint64_t birth, unsigned level);
@@ -67,6 +76,8 @@ class PageCache {
   std::atomic<std::size_t> dirty_pages{0};
 
  private:
+  // Proves that what was read is the page that was wanted, and keeps it.
+  Result<PageRef> keep(PageRef page, const Wanted& wanted);
   static std::size_t pages_for(std::size_t bytes) {
     constexpr std::size_t kPagesMin = 256;  // a tree's path and a checkpoint need some
     return std::max(kPagesMin, bytes / kPageBytes);

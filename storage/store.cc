@@ -70,6 +70,11 @@ Result<> Store::scan(Tree tree, Bytes from, Bytes to, Visit visit, Wait wait) {
   return this->tree(tree).scan(from, to, visit, wait);
 }
 
+void Store::prefetch(Tree tree, std::span<const std::string> keys) {
+  VEXFS_ASSERT(keys.size() <= kPrefetchKeysMax);
+  if (!closed_) this->tree(tree).prefetch(keys);
+}
+
 Result<> Store::sync(Lsn lsn) {
   if (closed_) return fail(ESHUTDOWN, "volume: closed");
   if (opened_read_only_) return {};
@@ -129,13 +134,20 @@ SpaceInfo Store::space() const {
   return space_.info();
 }
 
-Result<> Store::read_blocks(BlockNo first, MutableBytes into, Wait wait) {
+Result<> Store::read_blocks(std::span<const BlockRead> runs, Wait wait) {
+  if (runs.empty()) return {};
   if (wait == Wait::never) return fail(EAGAIN, "volume: waits for the disk");
-  const auto blocks = static_cast<std::uint32_t>(into.size() / kBlockBytes);
-  // A number that no honest extent record holds.
-  if (!space_.holds({.first = first, .blocks = blocks}))
-    return fail(EUCLEAN, "volume: blocks outside of the data area");
-  return device_->read(static_cast<std::uint64_t>(first) * kBlockBytes, into);
+  std::vector<DeviceRead> reads;
+  reads.reserve(runs.size());
+  for (const BlockRead& run : runs) {
+    const auto blocks = static_cast<std::uint32_t>(run.into.size() / kBlockBytes);
+    // A number that no honest extent record holds.
+    if (!space_.holds({.first = run.first, .blocks = blocks}))
+      return fail(EUCLEAN, "volume: blocks outside of the data area");
+    reads.push_back(
+        {.offset = static_cast<std::uint64_t>(run.first) * kBlockBytes, .into = run.into});
+  }
+  return device_->read(reads);
 }
 
 Result<> Store::write_blocks(BlockNo first, Bytes from) {

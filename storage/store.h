@@ -45,6 +45,7 @@ class Store final : public Volume {
   Result<> close() override;
   Result<> get(Tree tree, Bytes key, std::string& value, Wait wait) override;
   Result<> scan(Tree tree, Bytes from, Bytes to, Visit visit, Wait wait) override;
+  void prefetch(Tree tree, std::span<const std::string> keys) override;
   Result<Lsn> commit(Transaction& transaction, CommitOptions options) override;
   Result<> sync(Lsn lsn) override;
   void sync(Lsn lsn, Done done) override;
@@ -56,7 +57,8 @@ class Store final : public Volume {
   Result<> reserve(std::uint64_t blocks) override;
   void unreserve(std::uint64_t blocks) override;
   SpaceInfo space() const override;
-  Result<> read_blocks(BlockNo first, MutableBytes into, Wait wait) override;
+  using Volume::read_blocks;
+  Result<> read_blocks(std::span<const BlockRead> runs, Wait wait) override;
   Result<> write_blocks(BlockNo first, Bytes from) override;
   VolumeInfo info() const override;
   bool read_only() const override;

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "storage/io_class.h"
 #include "storage/store.h"
 
 namespace vexfs {
@@ -35,7 +36,9 @@ CheckpointMetrics& checkpoint_metrics() {
 // checks: the page in the cache is still being read and copied.
 class PageWriter {
  public:
-  PageWriter(BlockDevice& device, BTree::Checks& checks) : device_(device), checks_(checks) {}
+  // `urgent`: asked before each batch whether somebody waits for it.
+  PageWriter(BlockDevice& device, BTree::Checks& checks, FunctionRef<bool()> urgent)
+      : device_(device), checks_(checks), urgent_(urgent) {}
 
   Result<> add(const CachedPage& page) {
     Bytes image = page.bytes();
@@ -54,6 +57,7 @@ class PageWriter {
   Result<> write() {
     if (batch_.empty()) return {};
     checkpoint_metrics().pages.add(batch_.size());
+    const IoClassScope scope(urgent_() ? IoClass::foreground : IoClass::background);
     VEXFS_CHECK(device_.write(batch_));
     batch_.clear();
     copies_.clear();
@@ -72,6 +76,7 @@ class PageWriter {
 
   BlockDevice& device_;
   BTree::Checks& checks_;
+  const FunctionRef<bool()> urgent_;
   std::vector<DeviceWrite> batch_;
   std::vector<Buffer> copies_;
 };
@@ -167,7 +172,11 @@ Result<> Store::write_pages(Frozen& frozen) {
     return level_a != level_b ? level_a < level_b : a->address < b->address;
   });
   frozen.checks.reserve(pages.size());
-  PageWriter writer(*device_, frozen.checks);
+  // Replay and close() wait for theirs; of the others those that a commit waits for are urgent.
+  const auto urgent = [this] {
+    return checkpointer_ == nullptr || closed_ || checkpointer_->is_urgent();
+  };
+  PageWriter writer(*device_, frozen.checks, urgent);
   for (const CachedPage* page : pages) VEXFS_CHECK(writer.add(*page));
   return writer.write();
 }

@@ -84,6 +84,11 @@ class Volume {
   virtual Result<> scan(Tree tree, Bytes from, Bytes to, Visit visit,
                         Wait wait = Wait::allowed) = 0;
 
+  // Brings what get() of these keys will need into memory, level by level, one submission a
+  // level. Best effort: an error shows when the key is read. At most kPrefetchKeysMax keys.
+  static constexpr std::size_t kPrefetchKeysMax = 256;
+  virtual void prefetch(Tree tree, std::span<const std::string> keys) = 0;
+
   // --- changing
   // Visible when it returns, durable after sync(lsn). ENOSPC (and nothing has changed), EROFS
   // after a failed flush. May sleep for log space or a page; never with Wait::never (EAGAIN).
@@ -119,7 +124,16 @@ class Volume {
   virtual SpaceInfo space() const = 0;
 
   // --- raw data blocks; buffers aligned to kBlockBytes. Checksums are the caller's.
-  virtual Result<> read_blocks(BlockNo first, MutableBytes into, Wait wait = Wait::allowed) = 0;
+  // Several runs at once are one submission. All of them, or an error.
+  struct BlockRead {
+    BlockNo first{};
+    MutableBytes into;
+  };
+  virtual Result<> read_blocks(std::span<const BlockRead> runs, Wait wait = Wait::allowed) = 0;
+  Result<> read_blocks(BlockNo first, MutableBytes into, Wait wait = Wait::allowed) {
+    const BlockRead one{.first = first, .into = into};
+    return read_blocks(std::span(&one, 1), wait);
+  }
   virtual Result<> write_blocks(BlockNo first, Bytes from) = 0;
 
   virtual VolumeInfo info() const = 0;

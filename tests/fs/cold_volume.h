@@ -29,10 +29,12 @@ class ColdVolume final : public ModelVolume {
     VEXFS_CHECK(maybe_missing(options.wait));
     return ModelVolume::commit(transaction, options);
   }
-  Result<> read_blocks(BlockNo first, MutableBytes into, Wait wait) override {
+  using Volume::read_blocks;
+  Result<> read_blocks(std::span<const BlockRead> runs, Wait wait) override {
     VEXFS_CHECK(maybe_missing(wait));
-    VEXFS_CHECK(ModelVolume::read_blocks(first, into, wait));
-    if (rotten) into.back() ^= std::byte{1};
+    VEXFS_CHECK(ModelVolume::read_blocks(runs, wait));
+    if (rotten)
+      for (const BlockRead& run : runs) run.into.back() ^= std::byte{1};
     return {};
   }
 

@@ -88,15 +88,18 @@ class ModelVolume : public Volume {
     Lock lock(mutex_);
     return reserved_;
   }
-  Result<> read_blocks(BlockNo first, MutableBytes into, Wait) override {
+  void prefetch(Tree, std::span<const std::string>) override {}
+  using Volume::read_blocks;
+  Result<> read_blocks(std::span<const BlockRead> runs, Wait) override {
     Lock lock(mutex_);
-    for (std::size_t at = 0; at < into.size(); at += kBlockBytes) {
-      const auto found = data_.find(static_cast<std::uint64_t>(first) + at / kBlockBytes);
-      if (found == data_.end())
-        std::memset(into.data() + at, 0, kBlockBytes);
-      else
-        std::memcpy(into.data() + at, found->second.data(), kBlockBytes);
-    }
+    for (const BlockRead& run : runs)
+      for (std::size_t at = 0; at < run.into.size(); at += kBlockBytes) {
+        const auto found = data_.find(static_cast<std::uint64_t>(run.first) + at / kBlockBytes);
+        if (found == data_.end())
+          std::memset(run.into.data() + at, 0, kBlockBytes);
+        else
+          std::memcpy(run.into.data() + at, found->second.data(), kBlockBytes);
+      }
     return {};
   }
   Result<> write_blocks(BlockNo first, Bytes from) override {
