@@ -90,7 +90,7 @@ Result<> read_file_blocks(Volume& volume, Ino ino, std::uint64_t block, MutableB
     else if (extent.kind == ExtentKind::data)
       runs.push_back({.first = extent.first, .into = part_of(extent)});
   }
-  VEXFS_CHECK(volume.read_blocks(runs, wait));
+  if (!runs.empty()) VEXFS_CHECK(volume.read_blocks(runs, wait));
   for (const FileExtent& extent : extents) {
     if (extent.kind != ExtentKind::data) continue;
     figures().read_bytes.add(part_of(extent).size());
