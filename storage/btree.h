@@ -110,7 +110,10 @@ class BTree {
   PageRef copy_page(const CachedPage& old, std::uint64_t address) REQUIRES(latch_);
   void free_page(const PagePointer& pointer, CachedPage* page) REQUIRES(latch_);
   Result<std::uint64_t> allocate(Claim claim);
-  bool recorded() const { return tree_ != Tree::free_space; }
+  bool recorded() const {
+    // storage/space_format.h says why.
+    return tree_ != Tree::free_space && tree_ != Tree::snapshot;
+  }
   void insert_at(const Path& path, unsigned depth, unsigned index, Bytes key, Bytes value)
       REQUIRES(latch_);
   bool merge(CachedPage& parent, unsigned index, CachedPage& page) REQUIRES(latch_);

@@ -58,7 +58,8 @@ PageRef BTree::copy_page(const CachedPage& old, std::uint64_t address) {
 // `page` where it is dirty; a page of an older generation only loses its place.
 void BTree::free_page(const PagePointer& pointer, CachedPage* page) {
   const bool unborn = pointer.birth == generation_;
-  space_.free_page(pointer.address, {.unborn = unborn, .recorded = recorded()});
+  space_.free_page(pointer.address,
+                   {.unborn = unborn, .recorded = recorded(), .birth = pointer.birth});
   if (!unborn) return;
   page->dead = true;
   cache_.drop(*page);  // dirty_ still keeps it

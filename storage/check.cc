@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "storage/check_data.h"
 #include "storage/check_pages.h"
+#include "storage/check_snapshots.h"
 #include "storage/check_space.h"
 #include "storage/file_extent.h"
 
@@ -115,12 +116,18 @@ Result<CheckOutcome> check_image(CheckImage& image, const CheckOptions& options,
   SpaceCheck space(image, report);
   auto used = std::make_unique<BlockClaims>(image.facts().data_first, image.facts().data_end);
   BlockClaims& claims = *used;
-  std::set<Tree> damaged = PageCheck(image, claims, report, meter).run(threads);
+  PageCheck pages(image, claims, report, meter);
+  std::set<Tree> damaged = pages.run(threads);
   damaged.erase(Tree::free_space);  // space.load() sees to it
-  space.load();
+  SnapshotCheck snapshots(image, claims, report);
+  if (!snapshots.load()) damaged.insert(Tree::snapshot);
+  space.load(snapshots.newest(), claims);
   meter.expect(space.used_blocks());
   DataCheck data(image.device(), report, meter, threads);
   damaged.merge(ReferenceCheck(image, options, claims, report, data).run(meter));
+  // After all claims: a snapshot adds none, what it holds is somebody's or on its list.
+  if (!pages.run_pinned(snapshots.roots(), threads)) damaged.insert(Tree::snapshot);
+  snapshots.check_data(options, data);
   data.finish();
   report.counts.data_blocks = data.blocks();
   if (meter.cancelled()) return fail(ECANCELED, "check: cancelled");

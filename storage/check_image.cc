@@ -149,6 +149,12 @@ bool CheckImage::scan(Tree tree, Bytes from, Bytes to, Visit visit) const {
   return whole;
 }
 
+bool CheckImage::scan_pinned(Tree tree, const TreeRoot& root, Visit visit) const {
+  const Changes none;
+  Merge merge(none, {}, {}, visit);
+  return walk(tree, root, merge);
+}
+
 // Below `from`, in the order of keys. Levels fall with each step, so this ends.
 bool CheckImage::walk(Tree tree, const TreeRoot& from, Merge& merge) const {
   if (from.page.none() || merge.ended()) return true;

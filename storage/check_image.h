@@ -40,12 +40,17 @@ class CheckImage {
   };
   static Fault fault_of(Bytes bytes, const PagePointer& pointer, Tree tree, unsigned level);
   bool holds_page(std::uint64_t address) const;
+  bool has_snapshots() const {
+    return !facts_.roots[static_cast<unsigned>(Tree::snapshot)].page.none();
+  }
 
   // Calls visit(key, value) for every pair with from <= key < to that can be read, in order, until
   // it says false. False: something of the tree could not be read.
   using Visit = FunctionRef<bool(Bytes key, Bytes value)>;
   bool scan(Tree tree, Bytes from, Bytes to, Visit visit) const;
   bool scan(Tree tree, Visit visit) const { return scan(tree, {}, {}, visit); }
+  // The same for a tree of a snapshot, which the log does not change.
+  bool scan_pinned(Tree tree, const TreeRoot& root, Visit visit) const;
   // Nothing where it is absent or cannot be read.
   std::optional<std::string> get(Tree tree, Bytes key) const;
 

@@ -14,29 +14,47 @@ namespace {
 constexpr std::size_t kBatch = 32;
 }
 
-std::set<Tree> PageCheck::run(unsigned threads) {
-  {
-    Lock lock(mutex_);
-    for (unsigned i = 0; i < kTreeCount; ++i) {
-      const TreeRoot& root = image_.facts().roots[i];
-      if (root.page.none()) continue;
-      add({.pointer = root.page,
-           .tree = Tree{static_cast<std::uint8_t>(i)},
-           .level = root.level,
-           .low = {},
-           .high = {}});
-    }
-  }
+void PageCheck::add_root(Tree tree, const TreeRoot& root) {
+  if (root.page.none()) return;
+  add({.pointer = root.page, .tree = tree, .level = root.level, .low = {}, .high = {}});
+}
+
+void PageCheck::work_with(unsigned threads) {
   std::vector<std::thread> others;
   for (unsigned i = 1; i < threads; ++i) others.emplace_back([this] { work(); });
   work();
   for (std::thread& other : others) other.join();
+}
+
+std::set<Tree> PageCheck::run(unsigned threads) {
+  {
+    Lock lock(mutex_);
+    for (unsigned i = 0; i < kTreeCount; ++i)
+      add_root(Tree{static_cast<std::uint8_t>(i)}, image_.facts().roots[i]);
+  }
+  work_with(threads);
   Lock lock(mutex_);
   report_.counts.pages = pages_;
   std::set<Tree> damaged;
   for (unsigned i = 0; i < kTreeCount; ++i)
     if ((damaged_ >> i & 1) != 0) damaged.insert(Tree{static_cast<std::uint8_t>(i)});
   return damaged;
+}
+
+bool PageCheck::run_pinned(const std::vector<PinnedRoot>& roots, unsigned threads) {
+  pinned_ = true;
+  damaged_ = 0;
+  for (const PinnedRoot& pinned : roots) {
+    {
+      Lock lock(mutex_);
+      for (unsigned i = 0; i < kTreeCount; ++i)
+        add_root(Tree{static_cast<std::uint8_t>(i)}, pinned.roots[i]);
+    }
+    work_with(threads);
+  }
+  Lock lock(mutex_);
+  report_.counts.pages = pages_;
+  return damaged_ == 0;
 }
 
 void PageCheck::find(const Item& item, const char* code, std::string sentence) {
@@ -55,12 +73,25 @@ void PageCheck::add(Item item) {
   const Extent extent{.first = BlockNo{address}, .blocks = kPageBlocks};
   if (!image_.holds_page(address))
     return find(item, "page-outside", "the pointer to it leads out of the data area");
-  const auto kind =
-      item.tree == Tree::free_space ? BlockClaims::Kind::unrecorded : BlockClaims::Kind::recorded;
+  if (pinned_) return add_pinned(std::move(item));
+  const bool unrecorded = item.tree == Tree::free_space || item.tree == Tree::snapshot;
+  const auto kind = unrecorded ? BlockClaims::Kind::unrecorded : BlockClaims::Kind::recorded;
   if (claims_.claim(extent, kind) != BlockClaims::Claimed::yes) {
     image_.close(item.tree);
     return find(item, "block-twice", "another page lies on its blocks");
   }
+  ++pages_;
+  if (image_.has_snapshots()) seen_.insert(address);
+  rest_.push_back(std::move(item));
+}
+
+// A page that a tree of today has too was looked at with all that is below it.
+void PageCheck::add_pinned(Item item) {
+  const std::uint64_t address = item.pointer.address;
+  if (!seen_.insert(address).second) return;
+  for (unsigned i = 0; i < kPageBlocks; ++i)
+    if (!claims_.groups().owned(address + i))
+      return find(item, "snapshot-page", "a snapshot holds it, but nothing keeps it");
   ++pages_;
   rest_.push_back(std::move(item));
 }

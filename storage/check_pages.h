@@ -5,11 +5,13 @@
 // Threads: one caller of run().
 #pragma once
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/mutex.h"
 #include "storage/check_blocks.h"
 #include "storage/check_image.h"
+#include "storage/snapshots.h"
 
 namespace vexfs {
 
@@ -22,6 +24,9 @@ class PageCheck {
       : image_(image), claims_(claims), report_(report), meter_(meter) {}
   // The trees of which pages cannot be reached.
   std::set<Tree> run(unsigned threads);
+  // After it: the pages of snapshots that no tree of today has. Theirs are blocks that a list of
+  // dead extents has claimed. False: there are pages that cannot be reached.
+  bool run_pinned(const std::vector<PinnedRoot>& roots, unsigned threads);
 
  private:
   struct Item {
@@ -30,7 +35,10 @@ class PageCheck {
     unsigned level = 0;
     std::string low, high;  // bounds of its keys; an empty `high`: none
   };
+  void add_root(Tree tree, const TreeRoot& root) REQUIRES(mutex_);
   void add(Item item) REQUIRES(mutex_);
+  void add_pinned(Item item) REQUIRES(mutex_);
+  void work_with(unsigned threads);
   void work();
   bool take(std::vector<Item>& batch);
   void look_at(const Item& item, Bytes bytes);
@@ -46,7 +54,9 @@ class PageCheck {
   std::vector<Item> rest_ GUARDED_BY(mutex_);
   unsigned busy_ GUARDED_BY(mutex_) = 0;  // threads that may add items
   std::uint64_t pages_ GUARDED_BY(mutex_) = 0;
-  std::atomic<std::uint64_t> damaged_{0};  // a bit a tree
+  std::unordered_set<std::uint64_t> seen_ GUARDED_BY(mutex_);  // where there are snapshots
+  bool pinned_ = false;                                        // what is being walked
+  std::atomic<std::uint64_t> damaged_{0};                      // a bit a tree
 };
 
 }  // namespace vexfs

@@ -15,7 +15,7 @@ std::string_view name_of(Severity severity) {
 std::string_view name_of(Tree tree) {
   constexpr std::array<std::string_view, kTreeCount> kNames = {
       "inode",      "dentry", "xattr",    "extent",   "backref", "free_space", "intent", "vector",
-      "collection", "orphan", "postings", "refcount", "queue",   "chunk",      "space",  "meta"};
+      "collection", "orphan", "snapshot", "refcount", "queue",   "chunk",      "space",  "meta"};
   return kNames[static_cast<unsigned>(tree) % kTreeCount];
 }
 

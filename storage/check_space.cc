@@ -11,7 +11,7 @@ using Kind = TransactionReader::Kind;
 SpaceCheck::SpaceCheck(const CheckImage& image, CheckReport& report)
     : image_(image), report_(report), map_(image.facts().data_first, image.facts().data_end) {}
 
-void SpaceCheck::load() {
+void SpaceCheck::load(std::uint64_t newest_pin, BlockClaims& claims) {
   readable_ = image_.scan(Tree::free_space, [&](Bytes key, Bytes value) {
     KeyReader reader(key);
     const std::uint64_t group = reader.u64();
@@ -28,14 +28,19 @@ void SpaceCheck::load() {
     return true;
   }) && readable_;
   if (!readable_) return;
-  for (const auto& change : image_.space_changes()) apply(change);
+  for (const auto& change : image_.space_changes()) apply(change, newest_pin, claims);
 }
 
-void SpaceCheck::apply(const TransactionReader::Record& change) {
+void SpaceCheck::apply(const TransactionReader::Record& change, std::uint64_t newest_pin,
+                       BlockClaims& claims) {
   const bool adopt = change.kind == Kind::adopt;
   if (!map_.holds(change.extent))
     return find("log-space", Severity::error, change.extent,
                 "the log names blocks outside of the data area");
+  if (!adopt && newest_pin != 0 && change.extent.birth <= newest_pin) {
+    claims.claim(change.extent, BlockClaims::Kind::recorded);
+    return;
+  }
   const auto from = static_cast<std::uint64_t>(change.extent.first);
   bool odd = false;
   for (std::uint64_t block = from; block < from + change.extent.blocks; ++block) {

@@ -11,14 +11,17 @@ namespace vexfs {
 class SpaceCheck {
  public:
   SpaceCheck(const CheckImage& image, CheckReport& report);
-  void load();  // the map, then the log's changes
+  // The map, then the log's changes. What it frees with a birth not above `newest_pin` stays in
+  // use, and is claimed here.
+  void load(std::uint64_t newest_pin, BlockClaims& claims);
   std::uint64_t used_blocks() const;
   // `whole`: every claim has been made. Else what is used by nobody may be used all the same.
   // False: the map is wrong.
   bool compare(const BlockClaims& claims, bool whole);
 
  private:
-  void apply(const TransactionReader::Record& change);
+  void apply(const TransactionReader::Record& change, std::uint64_t newest_pin,
+             BlockClaims& claims);
   void find(const char* code, Severity severity, Extent run, const char* sentence);
 
   const CheckImage& image_;

@@ -12,14 +12,16 @@ namespace {
 
 using From = BlockGroups::From;
 
+constexpr std::uint64_t kSnapshotStepPages = 48;
+
 Extent page_extent(std::uint64_t address) {
   return {.first = BlockNo{address}, .blocks = kPageBlocks};
 }
 
 // One checkpoint rewrites at most all of Tree::free_space: two worst records a leaf, and a few
-// pages above them.
+// pages above them. And a step of the removal of a snapshot changes a few pages of its tree.
 std::uint64_t checkpoint_slots_of(std::uint64_t groups) {
-  return groups / 2 + groups / 64 + 16;
+  return groups / 2 + groups / 64 + 16 + kSnapshotStepPages;
 }
 
 // 1/128 of the volume, 1 MiB ..= 64 MiB.
@@ -40,13 +42,18 @@ SpaceMap::SpaceMap(std::uint64_t first, std::uint64_t end, std::uint64_t generat
   report();
 }
 
+// What the next checkpoint takes to list the dead extents: 600 of them fill a page.
+std::uint64_t SpaceMap::dead_slots() const {
+  return dead_.empty() ? 0 : dead_.size() / 512 + 4;
+}
+
 // Free slots that this claim must leave.
 std::uint64_t SpaceMap::limit_of(Claim claim) const {
   switch (claim) {
     case Claim::ordinary:
-      return freeing_slots_;
+      return freeing_slots_ + dead_slots();
     case Claim::freeing:
-      return checkpoint_slots_;
+      return checkpoint_slots_ + dead_slots();
     case Claim::checkpoint:
     case Claim::promised:
       return 0;
@@ -70,6 +77,11 @@ Result<std::uint64_t> SpaceMap::allocate_page(PageKind kind) {
 
 void SpaceMap::free_page(std::uint64_t address, PageFate fate) {
   Lock lock(mutex_);
+  if (fate.recorded && !fate.unborn && is_pinned(fate.birth)) {
+    dead_.push_back(page_extent(address));
+    dead_.back().birth = fate.birth;
+    return;
+  }
   if (fate.recorded) groups_.set_owned(page_extent(address), false);
   if (fate.unborn)
     groups_.set_busy(page_extent(address), false);
@@ -92,7 +104,7 @@ void SpaceMap::end_promise(std::uint64_t pages) {
 
 // Whole slots that data may break up.
 std::uint64_t SpaceMap::data_slots() const {
-  const std::uint64_t kept = ordinary_slots_ + promised_slots_;
+  const std::uint64_t kept = ordinary_slots_ + promised_slots_ + dead_slots();
   return groups_.free_slots() - std::min(groups_.free_slots(), kept);
 }
 
@@ -153,6 +165,10 @@ Result<> SpaceMap::free(Extent extent) {
   Lock lock(mutex_);
   if (!groups_.holds(extent) || !groups_.all(extent, true, true))
     return fail(EUCLEAN, "space: freed blocks are not in use");
+  if (is_pinned(extent.birth)) {
+    dead_.push_back(extent);
+    return {};
+  }
   groups_.set_owned(extent, false);
   pending_.push_back(extent);
   return {};
@@ -165,20 +181,34 @@ void SpaceMap::undo_adopt(Extent extent) {
 
 void SpaceMap::undo_free(Extent extent) {
   Lock lock(mutex_);
-  groups_.set_owned(extent, true);
+  const bool pinned = is_pinned(extent.birth);
+  if (!pinned) groups_.set_owned(extent, true);
+  std::vector<Extent>& freed = pinned ? dead_ : pending_;
   // Other transactions may have freed since: the youngest entry of this extent goes.
-  const auto entry = std::find(pending_.rbegin(), pending_.rend(), extent);
-  VEXFS_ASSERT(entry != pending_.rend());
-  pending_.erase(std::next(entry).base());
+  const auto entry = std::find(freed.rbegin(), freed.rend(), extent);
+  VEXFS_ASSERT(entry != freed.rend());
+  freed.erase(std::next(entry).base());
 }
 
-FrozenSpace SpaceMap::freeze(std::uint64_t next_generation) {
+FrozenSpace SpaceMap::freeze(const Freeze& freeze) {
   Lock lock(mutex_);
-  generation_ = next_generation;
-  FrozenSpace frozen{.groups = {}, .pending = std::exchange(pending_, {})};
+  generation_ = freeze.next_generation;
+  FrozenSpace frozen{.groups = {},
+                     .pending = std::exchange(pending_, {}),
+                     .dead = std::exchange(dead_, {}),
+                     .newest_pin = std::exchange(newest_pin_, freeze.newest_pin)};
+  for (const Extent& extent : freeze.undead) {
+    groups_.set_owned(extent, false);
+    frozen.pending.push_back(extent);
+  }
   for (const std::uint64_t number : groups_.take_changed())
     frozen.groups.push_back({.number = number, .record = groups_.encode(number)});
   return frozen;
+}
+
+void SpaceMap::set_newest_pin(std::uint64_t generation) {
+  Lock lock(mutex_);
+  newest_pin_ = generation;
 }
 
 std::vector<Extent> SpaceMap::take_pending_unrecorded() {

@@ -4,7 +4,8 @@
 //   block      busy  owned   becomes
 //   free       no    no      allocated by allocate(), allocate_page()
 //   allocated  yes   no      owned when a transaction adopts it; free by release() or a crash
-//   owned      yes   yes     pending when a transaction frees it
+//   owned      yes   yes     pending when a transaction frees it; dead when a snapshot holds it
+//   dead       yes   yes     pending when the snapshot is removed (storage/snapshots.h)
 //   pending    yes   no      free when the checkpoint after that is durable
 //
 // The pages of Tree::free_space are busy but never owned: they are not recorded
@@ -35,6 +36,8 @@ struct FrozenSpace {
   };
   std::vector<Group> groups;    // those that changed since the checkpoint before
   std::vector<Extent> pending;  // for complete()
+  std::vector<Extent> dead;     // freed, but held by the snapshot that was the newest
+  std::uint64_t newest_pin = 0;
 };
 
 class SpaceMap {
@@ -52,6 +55,7 @@ class SpaceMap {
   struct PageFate {
     bool unborn = false;
     bool recorded = true;
+    std::uint64_t birth = 0;
   };
   void free_page(std::uint64_t address, PageFate fate);
   // Keeps slots for one transaction that is about to be applied and cannot fail then.
@@ -71,8 +75,13 @@ class SpaceMap {
   void undo_free(Extent extent);
 
   // --- checkpoints
-  // What is allocated from now on is born in `next_generation`.
-  FrozenSpace freeze(std::uint64_t next_generation);
+  // What is allocated from now on is born in `next_generation`; what is freed with a birth not
+  // above `newest_pin` is dead. `undead`: dead extents that no snapshot holds any more.
+  struct Freeze {
+    std::uint64_t next_generation = 0, newest_pin = 0;
+    const std::vector<Extent>& undead;
+  };
+  FrozenSpace freeze(const Freeze& freeze);
   // What free_page() has taken since freeze() of pages that are not recorded.
   std::vector<Extent> take_pending_unrecorded();
   void complete(const std::vector<Extent>& pending);
@@ -85,11 +94,17 @@ class SpaceMap {
   Result<> load_unrecorded_page(std::uint64_t address);
   Result<> mark_allocated(Extent extent);  // the log adopts it later; may repeat
 
+  void set_newest_pin(std::uint64_t generation);
+
   SpaceInfo info() const;
   bool holds(Extent extent) const;
 
  private:
-  std::uint64_t limit_of(Claim claim) const;
+  bool is_pinned(std::uint64_t birth) const REQUIRES(mutex_) {
+    return newest_pin_ != 0 && birth <= newest_pin_;
+  }
+  std::uint64_t dead_slots() const REQUIRES(mutex_);
+  std::uint64_t limit_of(Claim claim) const REQUIRES(mutex_);
   std::uint64_t data_slots() const REQUIRES(mutex_);
   std::uint64_t data_blocks() const REQUIRES(mutex_);
   void report() const REQUIRES(mutex_);
@@ -99,6 +114,9 @@ class SpaceMap {
   BlockGroups groups_ GUARDED_BY(mutex_);
   const std::uint64_t checkpoint_slots_, freeing_slots_, ordinary_slots_;
   std::uint64_t generation_ GUARDED_BY(mutex_);
+  // 0: no snapshot. Changes only while no transaction runs.
+  std::uint64_t newest_pin_ GUARDED_BY(mutex_) = 0;
+  std::vector<Extent> dead_ GUARDED_BY(mutex_);  // since the last freeze
   std::vector<Extent> pending_ GUARDED_BY(mutex_);
   std::vector<Extent> pending_unrecorded_ GUARDED_BY(mutex_);
   std::uint64_t promised_slots_ GUARDED_BY(mutex_) = 0;

@@ -13,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "storage/btree.h"
@@ -20,6 +21,7 @@
 #include "storage/flush_group.h"
 #include "storage/health.h"
 #include "storage/page_cache.h"
+#include "storage/snapshots.h"
 #include "storage/space_map.h"
 #include "storage/superblock.h"
 #include "storage/volume.h"
@@ -63,6 +65,17 @@ class Store final : public Volume {
   VolumeInfo info() const override;
   bool read_only() const override;
 
+  // --- snapshots (store_snapshots.cc); for what will make commands of them
+  // Keeps everything as it is now; returns its number when that is durable. ENOSPC, EROFS.
+  Result<std::uint64_t> pin_root(std::string name);
+  // Lets it go, in bounded steps, a checkpoint each; returns when its blocks are free. After a
+  // crash the next mount goes on. ENOENT.
+  Result<> unpin_root(std::uint64_t number);
+  std::vector<PinnedRoot> pinned_roots() const { return snapshots_.all(); }
+  // As get() and scan() were when it was pinned. Its data blocks are where they were.
+  Result<> get_pinned(const PinnedRoot& root, Tree tree, Bytes key, std::string& value);
+  Result<> scan_pinned(const PinnedRoot& root, Tree tree, Bytes from, Bytes to, Visit visit);
+
  private:
   // --- commit
   struct Plan;
@@ -87,11 +100,17 @@ class Store final : public Volume {
     std::uint64_t generation = 0;
     std::array<BTree::Frozen, kTreeCount> trees;
     FrozenSpace space;
+    Snapshots::Step step;
     BTree::Checks checks;
     std::size_t pages = 0;
   };
   Result<> run_checkpoint(bool clean);
-  void freeze(Frozen& frozen);
+  void freeze(Frozen& frozen, bool pin);
+  Result<> put_frozen(BTree& tree, Bytes key, const std::string* value);
+  Result<> plan_snapshots(Frozen& frozen);
+  Result<> record_snapshots(Frozen& frozen);
+  void keep_pinned(const Frozen& frozen, std::string name);
+  void freeze_late(Frozen& frozen, Tree tree);
   Result<> record_space(Frozen& frozen);
   Result<> write_pages(Frozen& frozen);
   Result<> write_root(Frozen& frozen, bool clean);
@@ -99,6 +118,7 @@ class Store final : public Volume {
 
   // --- recovery
   Result<> load_space();
+  Result<> load_snapshots();
   Result<> mark_adopted(WalReader& reader);
   // store_replay.cc
   struct ReplayBatch;
@@ -125,6 +145,10 @@ class Store final : public Volume {
   std::atomic<bool> closed_{false};
   PageCache cache_;
   SpaceMap space_;
+  Snapshots snapshots_;
+  Mutex pin_mutex_{Rank::leaf};
+  std::optional<std::string> pin_wanted_ GUARDED_BY(pin_mutex_);
+  std::uint64_t pinned_ GUARDED_BY(pin_mutex_) = 0;  // the number that pin_wanted_ got
   std::array<std::unique_ptr<BTree>, kTreeCount> trees_;
   FlushGroup flushes_;
 

@@ -95,17 +95,30 @@ Result<> Store::checkpoint() {
 
 Result<> Store::run_checkpoint(bool clean) {
   VEXFS_CHECK(health_.writable());
+  std::optional<std::string> pin;
+  {
+    Lock lock(pin_mutex_);
+    pin = std::exchange(pin_wanted_, {});
+  }
   const bool nothing_new = wal_ != nullptr && wal_->bytes_since_cut() == 0;
-  if (nothing_new && !space_.has_pending() && !clean) return {};
+  if (nothing_new && !space_.has_pending() && !clean && !pin && !snapshots_.has_work()) return {};
   Timed timed(checkpoint_metrics().took);
   auto frozen = std::make_unique<Frozen>();
-  freeze(*frozen);
-  Result<> outcome = record_space(*frozen);
+  Result<> outcome = plan_snapshots(*frozen);
+  if (outcome) {
+    freeze(*frozen, pin.has_value());
+    outcome = record_snapshots(*frozen);
+  }
+  if (outcome) outcome = record_space(*frozen);
   if (outcome) outcome = write_pages(*frozen);
   if (outcome) outcome = device_->flush(FlushSite::checkpoint_pages);
   if (outcome) outcome = write_root(*frozen, clean);
   if (outcome) {
     complete(*frozen);
+    if (pin) keep_pinned(*frozen, *std::move(pin));
+    // Step by step until it is gone.
+    if (snapshots_.removing() != 0 && checkpointer_ != nullptr && !closed_)
+      checkpointer_->request();
   } else {
     health_.end_writing(outcome.error());
     unwritten_ = std::move(frozen);
@@ -113,50 +126,62 @@ Result<> Store::run_checkpoint(bool clean) {
   return outcome;
 }
 
-void Store::freeze(Frozen& frozen) {
+void Store::freeze(Frozen& frozen, bool pin) {
   Timed timed(checkpoint_metrics().frozen);
   const SharedLatchWrite gate(gate_);
   frozen.generation = generation_++;
   frozen.cut = wal_ != nullptr ? wal_->cut() : replayed_;
   for (unsigned i = 0; i < kTreeCount; ++i) {
-    if (Tree{static_cast<std::uint8_t>(i)} == Tree::free_space) continue;
+    const Tree tree{static_cast<std::uint8_t>(i)};
+    if (tree == Tree::free_space || tree == Tree::snapshot) continue;  // freeze_late()
     frozen.trees[i] = trees_[i]->freeze(generation_);
     frozen.pages += frozen.trees[i].pages.size();
   }
-  frozen.space = space_.freeze(generation_);
+  frozen.space = space_.freeze({.next_generation = generation_,
+                                .newest_pin = pin ? frozen.generation : snapshots_.newest(),
+                                .undead = frozen.step.freed});
   frozen_pages_ = frozen.pages;
 }
 
-// Writes the groups that changed into Tree::free_space. Its pages belong to the generation that
-// ends, for nobody else changes it; they are not recorded themselves, so this changes no group.
-Result<> Store::record_space(Frozen& frozen) {
-  BTree& map = tree(Tree::free_space);
+// Changes one of the trees that checkpoints write, whose pages belong to the generation that ends
+// and are not recorded in the map. No value: erased.
+Result<> Store::put_frozen(BTree& tree, Bytes key, const std::string* value) {
   PageWait pages;
+  for (;;) {
+    PageWait::Missing missing;
+    {
+      const SharedLatchWrite latch(tree.latch());
+      const auto ready = tree.prepare(key, value == nullptr, Claim::checkpoint, missing);
+      if (ready == BTree::Ready::yes) {
+        if (value != nullptr)
+          tree.put(key, as_bytes(*value));
+        else if (tree.erase(key))
+          tree.rebalance(key);
+        return {};
+      }
+      if (ready == BTree::Ready::no_space) return fail(ENOSPC, "checkpoint: no room for the map");
+    }
+    VEXFS_CHECK(pages.load(cache_, missing));
+  }
+}
+
+// They are written after all others have been frozen.
+void Store::freeze_late(Frozen& frozen, Tree late) {
+  const auto index = static_cast<unsigned>(late);
+  frozen.trees[index] = tree(late).freeze(frozen.generation + 1);
+  frozen.pages += frozen.trees[index].pages.size();
+  frozen_pages_ = frozen.pages;
+}
+
+// Writes the groups that changed into Tree::free_space.
+Result<> Store::record_space(Frozen& frozen) {
   for (const FrozenSpace::Group& group : frozen.space.groups) {
     const std::string key = group_key(group.number);
-    for (;;) {
-      PageWait::Missing missing;
-      {
-        const SharedLatchWrite latch(map.latch());
-        const auto ready =
-            map.prepare(as_bytes(key), group.record.none, Claim::checkpoint, missing);
-        if (ready == BTree::Ready::yes) {
-          if (!group.record.none)
-            map.put(as_bytes(key), as_bytes(group.record.value));
-          else if (map.erase(as_bytes(key)))
-            map.rebalance(as_bytes(key));
-          break;
-        }
-        if (ready == BTree::Ready::no_space) return fail(ENOSPC, "checkpoint: no room for the map");
-      }
-      VEXFS_CHECK(pages.load(cache_, missing));
-    }
+    VEXFS_CHECK(put_frozen(tree(Tree::free_space), as_bytes(key),
+                           group.record.none ? nullptr : &group.record.value));
   }
-  constexpr auto kMap = static_cast<unsigned>(Tree::free_space);
-  frozen.trees[kMap] = map.freeze(frozen.generation + 1);
-  frozen.pages += frozen.trees[kMap].pages.size();
-  frozen_pages_ = frozen.pages;
-  // What the map's own pages left free goes with this checkpoint, not with the next.
+  freeze_late(frozen, Tree::free_space);
+  // What these trees' own pages left free goes with this checkpoint, not with the next.
   const std::vector<Extent> unrecorded = space_.take_pending_unrecorded();
   frozen.space.pending.insert(frozen.space.pending.end(), unrecorded.begin(), unrecorded.end());
   return {};

@@ -43,8 +43,8 @@ struct Store::Plan {
     TransactionReader reader(records);
     for (TransactionReader::Record record; reader.next(record);) {
       if (!is_pair(record)) continue;
-      // Tree::free_space belongs to checkpoints.
-      VEXFS_ASSERT(record.tree != Tree::free_space);
+      // These belong to checkpoints.
+      VEXFS_ASSERT(record.tree != Tree::free_space && record.tree != Tree::snapshot);
       plan.trees |= 1U << static_cast<unsigned>(record.tree);
       if (record.kind == Kind::put) ++plan.puts;
     }

@@ -125,6 +125,7 @@ Result<> Store::recover() {
   const std::uint64_t start = monotonic_ns();
   Superblock facts = superblock();
   VEXFS_CHECK(load_space());
+  VEXFS_CHECK(load_snapshots());
   WalReader adopted = reader();
   VEXFS_CHECK(mark_adopted(adopted));
   WalReader frames = reader();

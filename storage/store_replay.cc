@@ -112,7 +112,8 @@ Result<> Store::replay_pairs(Bytes records, Bounded bounded) {
   TransactionReader reader(records);
   for (TransactionReader::Record record; reader.next(record);) {
     if (record.kind != Kind::put && record.kind != Kind::erase) continue;
-    if (record.tree == Tree::free_space) return fail(EUCLEAN, "wal: a tree of checkpoints");
+    if (record.tree == Tree::free_space || record.tree == Tree::snapshot)
+      return fail(EUCLEAN, "wal: a tree of checkpoints");
     pairs[static_cast<unsigned>(record.tree)].push_back(record);
   }
   if (reader.failed()) return fail(EUCLEAN, "wal: records that no transaction wrote");

@@ -38,7 +38,7 @@ enum class Tree : std::uint8_t {
   vector = 7,      // space, ino, chunk -> slot, generation
   collection = 8,  // ino of the root directory -> settings
   orphan = 9,      // ino -> nothing: unlinked while open, removed at mount
-  postings = 10,   // reserved for the text index in trees
+  snapshot = 10,   // pinned roots and what they keep from being free; written by checkpoints only
   refcount = 11,   // first block -> count, only for shared extents
   queue = 12,      // ino -> what the indexer still owes this file
   chunk = 13,      // ino, chunk -> byte range, lines, hash, slot
