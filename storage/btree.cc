@@ -87,6 +87,7 @@ void BTree::open(const TreeRoot& root, std::uint64_t generation) {
   SharedLatchWrite lock(latch_);
   root_ = root;
   generation_ = generation;
+  finger_.valid = false;
 }
 
 CachedPage* BTree::find_leaf(Bytes key, PageWait::Missing& missing, std::string* upper) const {
@@ -225,6 +226,7 @@ Result<> BTree::visit_pages(FunctionRef<Result<>(std::uint64_t address)> visit) 
 BTree::Frozen BTree::freeze(std::uint64_t next_generation) {
   SharedLatchWrite lock(latch_);
   generation_ = next_generation;
+  finger_.valid = false;
   Frozen frozen{.root = root_, .pages = std::exchange(dirty_, {})};
   // A page that was made and freed in one generation is in no tree.
   const auto dead = std::erase_if(frozen.pages, [](const PageRef& page) { return page->dead; });

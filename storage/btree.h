@@ -105,7 +105,18 @@ class BTree {
   PagePointer pointer_to(const CachedPage& page) const {
     return {.address = page.address, .check = std::uint64_t{0}, .birth = page.birth};
   }
-  Path dirty_path(Bytes key) REQUIRES(latch_);
+  // The way to the leaf that was changed last, and which keys belong to that leaf: keys that come
+  // in order need one descent a page. The bounds lie in pages of the way, so whatever moves the
+  // cells of a parent forgets it. Its pages are dirty: nobody else replaces them.
+  struct Finger {
+    Path path;
+    Bytes low, upper;  // low <= key < upper; an empty `upper`: no end
+    bool valid = false;
+  };
+  bool finger_covers(Bytes key) const REQUIRES(latch_);
+  void begin_finger() REQUIRES(latch_);
+  void extend_finger(CachedPage& page, Bytes key) REQUIRES(latch_);
+  const Path& dirty_path(Bytes key) REQUIRES(latch_);
   PageRef make_page(unsigned level, std::uint64_t address) REQUIRES(latch_);
   PageRef copy_page(const CachedPage& old, std::uint64_t address) REQUIRES(latch_);
   void free_page(const PagePointer& pointer, CachedPage* page) REQUIRES(latch_);
@@ -129,6 +140,7 @@ class BTree {
   TreeRoot root_ GUARDED_BY(latch_);
   std::uint64_t generation_ GUARDED_BY(latch_) = 0;
   std::vector<PageRef> dirty_ GUARDED_BY(latch_);
+  Finger finger_ GUARDED_BY(latch_);
 };
 
 }  // namespace vexfs

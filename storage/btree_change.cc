@@ -14,6 +14,9 @@ namespace {
 constexpr std::size_t kSparseBytes = PageView::kRoom / 4;
 constexpr std::size_t kMergedBytesMax = PageView::kRoom / 4 * 3;
 
+// So many cells one behind the other are no accident: more will follow.
+constexpr unsigned kRisingMin = 4;
+
 // The shortest key above `left` and not above `right`: parents keep only what tells them apart.
 Bytes separator(Bytes left, Bytes right) {
   std::size_t same = 0;
@@ -65,6 +68,29 @@ void BTree::free_page(const PagePointer& pointer, CachedPage* page) {
   cache_.drop(*page);  // dirty_ still keeps it
 }
 
+bool BTree::finger_covers(Bytes key) const {
+  if (!finger_.valid || as_text(key) < as_text(finger_.low)) return false;
+  return finger_.upper.empty() || as_text(key) < as_text(finger_.upper);
+}
+
+void BTree::begin_finger() {
+  finger_.valid = false;
+  finger_.path.depth = 0;
+  finger_.low = finger_.upper = {};
+}
+
+// The next page of the way, from the root down; the leaf makes it valid.
+void BTree::extend_finger(CachedPage& page, Bytes key) {
+  Step& step = finger_.path.steps[finger_.path.depth++];
+  step = {.page = &page, .index = 0};
+  const PageView view = page.view();
+  finger_.valid = view.level() == 0;
+  if (finger_.valid) return;
+  step.index = view.child_of(key);
+  if (step.index > 0) finger_.low = view.key(step.index);
+  if (step.index + 1 < view.count()) finger_.upper = view.key(step.index + 1);
+}
+
 BTree::Ready BTree::prepare(Bytes key, bool for_erase, Claim claim, PageWait::Missing& missing) {
   if (root_.page.none()) {
     if (for_erase) return Ready::yes;
@@ -73,6 +99,7 @@ BTree::Ready BTree::prepare(Bytes key, bool for_erase, Claim claim, PageWait::Mi
     root_ = {.page = pointer_to(*make_page(0, *address)), .level = 0};
     return Ready::yes;
   }
+  if (finger_covers(key)) return Ready::yes;
   if (for_erase) {
     const CachedPage* const leaf = find_leaf(key, missing, nullptr);
     if (!missing.pointer.none()) return Ready::missing;
@@ -81,8 +108,7 @@ BTree::Ready BTree::prepare(Bytes key, bool for_erase, Claim claim, PageWait::Mi
     if (!equal) return Ready::yes;
   }
   PagePointer pointer = root_.page;
-  CachedPage* parent = nullptr;
-  unsigned index = 0;
+  begin_finger();
   for (unsigned level = root_.level;; --level) {
     CachedPage* page = cache_.find(pointer);
     if (page == nullptr) {
@@ -93,37 +119,37 @@ BTree::Ready BTree::prepare(Bytes key, bool for_erase, Claim claim, PageWait::Mi
       const auto address = allocate(claim);
       if (!address) return Ready::no_space;
       page = &*copy_page(*page, *address);  // dirty_ keeps it
-      if (parent == nullptr)
+      if (finger_.path.depth == 0) {
         root_.page = pointer_to(*page);
-      else
-        parent->edit().set_child(index, pointer_to(*page));
+      } else {
+        const Step& above = finger_.path.steps[finger_.path.depth - 1];
+        above.page->edit().set_child(above.index, pointer_to(*page));
+      }
     }
+    extend_finger(*page, key);
     if (level == 0) return Ready::yes;
-    parent = page;
-    index = page->view().child_of(key);
-    pointer = page->view().child(index);
+    pointer = page->view().child(finger_.path.steps[finger_.path.depth - 1].index);
   }
 }
 
 // The way to `key` as far as it is in memory and dirty: for a prepared key, to its leaf.
-// dirty_ keeps the pages.
-BTree::Path BTree::dirty_path(Bytes key) {
-  Path path;
+// dirty_ keeps the pages. Good until the next call.
+const BTree::Path& BTree::dirty_path(Bytes key) {
+  if (finger_covers(key)) return finger_.path;
+  begin_finger();
   PagePointer pointer = root_.page;
   for (unsigned level = root_.level; !pointer.none() && pointer.birth == generation_; --level) {
     CachedPage* const page = cache_.find(pointer);
     VEXFS_ASSERT(page != nullptr);
-    Step& step = path.steps[path.depth++];
-    step.page = page;
+    extend_finger(*page, key);
     if (level == 0) break;
-    step.index = page->view().child_of(key);
-    pointer = page->view().child(step.index);
+    pointer = page->view().child(finger_.path.steps[finger_.path.depth - 1].index);
   }
-  return path;
+  return finger_.path;
 }
 
 void BTree::put(Bytes key, Bytes value) {
-  const Path path = dirty_path(key);
+  const Path& path = dirty_path(key);
   VEXFS_ASSERT(path.depth == root_.level + 1);
   PageEditor leaf = path.steps[path.depth - 1].page->edit();
   bool equal = false;
@@ -137,15 +163,23 @@ void BTree::put(Bytes key, Bytes value) {
 
 // Inserts a cell into the page at `depth` of the path, splitting upwards as far as needed.
 void BTree::insert_at(const Path& path, unsigned depth, unsigned index, Bytes key, Bytes value) {
-  PageEditor page = path.steps[depth].page->edit();
+  CachedPage& cached = *path.steps[depth].page;
+  PageEditor page = cached.edit();
+  CachedPage::Run& run = cached.run;
+  run = {.at = index, .length = index == run.at + 1 ? run.length + 1 : 0};
+  if (depth + 1 < path.depth) finger_.valid = false;
   if (page.fits(key, value)) return page.insert(index, key, value);
+  finger_.valid = false;
 
   const auto address = allocate(Claim::promised);
   VEXFS_ASSERT(address.has_value());
   const PageRef right_page = make_page(page.level(), *address);
   PageEditor right = right_page->edit();
-  const PageEditor::Place place = page.split(right, index, key, value);
+  const PageEditor::Place place =
+      page.split(right, index, key, value,
+                 run.length >= kRisingMin ? PageEditor::Order::rising : PageEditor::Order::any);
   (place.in_right ? right : page).insert(place.index, key, value);
+  (place.in_right ? right_page->run : run) = {.at = place.index, .length = run.length};
 
   const Bytes lowest = right.key(0);
   const Bytes border = page.level() == 0 ? separator(page.key(page.count() - 1), lowest) : lowest;
@@ -162,7 +196,7 @@ void BTree::insert_at(const Path& path, unsigned depth, unsigned index, Bytes ke
 }
 
 bool BTree::erase(Bytes key) {
-  const Path path = dirty_path(key);
+  const Path& path = dirty_path(key);
   if (path.depth != root_.level + 1 || path.depth == 0) return false;  // it was never there
   PageEditor leaf = path.steps[path.depth - 1].page->edit();
   bool equal = false;
@@ -173,10 +207,11 @@ bool BTree::erase(Bytes key) {
 }
 
 void BTree::rebalance(Bytes key) {
-  const Path path = dirty_path(key);
+  const Path& path = dirty_path(key);
   // An earlier rebalance() of this transaction may have moved the key's range to a page that is
   // not dirty; that one was full enough.
   if (path.depth != root_.level + 1) return;
+  finger_.valid = false;
   for (unsigned depth = path.depth - 1; depth > 0; --depth) {
     CachedPage& page = *path.steps[depth].page;
     CachedPage& parent = *path.steps[depth - 1].page;

@@ -226,7 +226,8 @@ void PageEditor::compact() {
   store(0, header);
 }
 
-PageEditor::Place PageEditor::split(PageEditor& right, unsigned i, Bytes key, Bytes value) {
+PageEditor::Place PageEditor::split(PageEditor& right, unsigned i, Bytes key, Bytes value,
+                                    Order order) {
   const unsigned cells = count() + 1;  // with the new one
   const std::size_t total = used() + cell_bytes(key, value);
   const auto bytes_at = [&](unsigned c) {
@@ -235,11 +236,14 @@ PageEditor::Place PageEditor::split(PageEditor& right, unsigned i, Bytes key, By
     return cell_bytes(this->key(old), this->value(old));
   };
   // Half of the bytes to each side. A cell is at most 4.4 of 16 KiB, so both sides fit. Keys
-  // that arrive in order leave full pages behind: only the new one goes to the right.
+  // that arrive in order leave full pages behind: only the new one goes to the right, and what
+  // stands above it.
   unsigned at = cells - 1;
   if (i != cells - 1) {
     std::size_t left = bytes_at(0);
-    for (at = 1; at < cells - 1 && left < total / 2; ++at) left += bytes_at(at);
+    const std::size_t half = total / 2;
+    for (at = 1; at < cells - 1 && (left < half || (order == Order::rising && at < i)); ++at)
+      left += bytes_at(at);
   }
   unsigned moved = 0;
   for (unsigned c = at; c < cells; ++c) {

@@ -32,6 +32,11 @@ class CachedPage final : public CacheEntry {
       : CacheEntry(its_address, its_birth, level > 0), bytes_(Buffer::take(kPageBytes)) {}
 
   bool dead = false;  // freed in the generation that made it; guarded by the tree's latch
+  // Cells that were inserted one behind the other, the last of them at `at`; the same guard.
+  struct Run {
+    unsigned at = 0, length = 0;
+  };
+  Run run;
 
   MutableBytes bytes() const { return bytes_.bytes(); }
   PageView view() const { return PageView(bytes_.data()); }
