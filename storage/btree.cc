@@ -90,7 +90,7 @@ void BTree::open(const TreeRoot& root, std::uint64_t generation) {
   finger_.valid = false;
 }
 
-CachedPage* BTree::find_leaf(Bytes key, PageWait::Missing& missing, std::string* upper) const {
+CachedPage* BTree::find_leaf(Bytes key, PageWait::Missing& missing) const {
   missing = {};
   PagePointer pointer = root_.page;
   for (unsigned level = root_.level; !pointer.none(); --level) {
@@ -101,8 +101,48 @@ CachedPage* BTree::find_leaf(Bytes key, PageWait::Missing& missing, std::string*
     }
     if (level == 0) return page;
     const PageView view = page->view();
-    const unsigned index = view.child_of(key);
-    if (upper != nullptr && index + 1 < view.count()) *upper = as_text(view.key(index + 1));
+    pointer = view.child(view.child_of(key));
+  }
+  return nullptr;
+}
+
+CachedPage* BTree::next_leaf(Bytes from, Cursor& cursor, PageWait::Missing& missing) const {
+  missing = {};
+  const auto leaf_of_parent = [&]() REQUIRES_SHARED(latch_) {
+    const PageView view = cursor.parent->view();
+    const bool last = cursor.index + 1 == view.count();
+    cursor.upper = last ? cursor.parent_upper : std::string(as_text(view.key(cursor.index + 1)));
+    const PagePointer pointer = view.child(cursor.index);
+    CachedPage* const leaf = cache_.find(pointer);
+    if (leaf == nullptr) {
+      missing = {.pointer = pointer, .tree = tree_, .level = 0};
+      cursor.version = 0;  // the way down again: the wait may be long
+    }
+    return leaf;
+  };
+  if (cursor.version == version_ && cursor.parent &&
+      cursor.index + 1 < cursor.parent->view().count()) {
+    ++cursor.index;
+    return leaf_of_parent();
+  }
+  cursor = {};
+  PagePointer pointer = root_.page;
+  for (unsigned level = root_.level; !pointer.none(); --level) {
+    CachedPage* const page = cache_.find(pointer);
+    if (page == nullptr) {
+      missing = {.pointer = pointer, .tree = tree_, .level = level};
+      return nullptr;
+    }
+    if (level == 0) return page;  // the root
+    const PageView view = page->view();
+    const unsigned index = view.child_of(from);
+    if (level == 1) {
+      cursor.parent = PageRef(page);
+      cursor.index = index;
+      cursor.version = version_;
+      return leaf_of_parent();
+    }
+    if (index + 1 < view.count()) cursor.parent_upper = as_text(view.key(index + 1));
     pointer = view.child(index);
   }
   return nullptr;
@@ -114,7 +154,7 @@ Result<> BTree::get(Bytes key, std::string& value, Wait wait) {
     PageWait::Missing missing;
     {
       SharedLatchRead lock(latch_);
-      const CachedPage* const leaf = find_leaf(key, missing, nullptr);
+      const CachedPage* const leaf = find_leaf(key, missing);
       if (missing.pointer.none()) {
         bool equal = false;
         const unsigned index = leaf != nullptr ? leaf->view().lower_bound(key, equal) : 0;
@@ -178,16 +218,15 @@ Result<> BTree::scan(Bytes from, Bytes to, Visit visit, Wait wait) {
   std::size_t ahead = 0;
   std::string next(as_text(from));
   PairCopy pairs;
+  Cursor cursor;
   for (;;) {
-    std::string upper;
     PageWait pages;
     for (;;) {
       PageWait::Missing missing;
       std::vector<PageCache::Wanted> more;
       {
         SharedLatchRead lock(latch_);
-        upper.clear();
-        const CachedPage* const leaf = find_leaf(as_bytes(next), missing, &upper);
+        const CachedPage* const leaf = next_leaf(as_bytes(next), cursor, missing);
         if (missing.pointer.none()) {
           if (leaf == nullptr) return {};
           pairs.take(leaf->view(), as_bytes(next), to);
@@ -200,8 +239,8 @@ Result<> BTree::scan(Bytes from, Bytes to, Visit visit, Wait wait) {
       VEXFS_CHECK(pages.load(cache_, missing, more));
     }
     if (!pairs.visit(visit)) return {};
-    if (upper.empty() || (!to.empty() && upper >= as_text(to))) return {};
-    next = std::move(upper);
+    if (cursor.upper.empty() || (!to.empty() && cursor.upper >= as_text(to))) return {};
+    next = cursor.upper;
   }
 }
 

@@ -91,9 +91,18 @@ class BTree {
     Step steps[kLevelsMax];
     unsigned depth = 0;
   };
-  // The leaf for `key`, or what is missing on the way. `upper` becomes the lowest key beyond
-  // that leaf; empty: it is the last.
-  CachedPage* find_leaf(Bytes key, PageWait::Missing& missing, std::string* upper) const
+  // The leaf for `key`, or what is missing on the way.
+  CachedPage* find_leaf(Bytes key, PageWait::Missing& missing) const REQUIRES_SHARED(latch_);
+  // Where a scan is: a leaf's parent, good as long as the tree has not changed.
+  struct Cursor {
+    PageRef parent;  // none: the root is a leaf
+    unsigned index = 0;
+    std::uint64_t version = 0;
+    std::string parent_upper;  // lowest key beyond the parent; empty: no end
+    std::string upper;         // lowest key beyond the leaf; empty: it is the last
+  };
+  // The next leaf of a scan, or its first, which holds `from`.
+  CachedPage* next_leaf(Bytes from, Cursor& cursor, PageWait::Missing& missing) const
       REQUIRES_SHARED(latch_);
   // The children beside the one for `key` that lie before `to` and are not in memory, after it
   // and at most `max`; of the lowest parent that is in memory.
@@ -139,6 +148,7 @@ class BTree {
   SharedLatch latch_{Rank::tree, Channel::pages};
   TreeRoot root_ GUARDED_BY(latch_);
   std::uint64_t generation_ GUARDED_BY(latch_) = 0;
+  std::uint64_t version_ GUARDED_BY(latch_) = 1;  // another one after each change
   std::vector<PageRef> dirty_ GUARDED_BY(latch_);
   Finger finger_ GUARDED_BY(latch_);
 };

@@ -101,7 +101,7 @@ BTree::Ready BTree::prepare(Bytes key, bool for_erase, Claim claim, PageWait::Mi
   }
   if (finger_covers(key)) return Ready::yes;
   if (for_erase) {
-    const CachedPage* const leaf = find_leaf(key, missing, nullptr);
+    const CachedPage* const leaf = find_leaf(key, missing);
     if (!missing.pointer.none()) return Ready::missing;
     bool equal = false;
     leaf->view().lower_bound(key, equal);
@@ -119,6 +119,7 @@ BTree::Ready BTree::prepare(Bytes key, bool for_erase, Claim claim, PageWait::Mi
       const auto address = allocate(claim);
       if (!address) return Ready::no_space;
       page = &*copy_page(*page, *address);  // dirty_ keeps it
+      ++version_;
       if (finger_.path.depth == 0) {
         root_.page = pointer_to(*page);
       } else {
@@ -149,6 +150,7 @@ const BTree::Path& BTree::dirty_path(Bytes key) {
 }
 
 void BTree::put(Bytes key, Bytes value) {
+  ++version_;
   const Path& path = dirty_path(key);
   VEXFS_ASSERT(path.depth == root_.level + 1);
   PageEditor leaf = path.steps[path.depth - 1].page->edit();
@@ -196,6 +198,7 @@ void BTree::insert_at(const Path& path, unsigned depth, unsigned index, Bytes ke
 }
 
 bool BTree::erase(Bytes key) {
+  ++version_;
   const Path& path = dirty_path(key);
   if (path.depth != root_.level + 1 || path.depth == 0) return false;  // it was never there
   PageEditor leaf = path.steps[path.depth - 1].page->edit();
@@ -207,6 +210,7 @@ bool BTree::erase(Bytes key) {
 }
 
 void BTree::rebalance(Bytes key) {
+  ++version_;
   const Path& path = dirty_path(key);
   // An earlier rebalance() of this transaction may have moved the key's range to a page that is
   // not dirty; that one was full enough.

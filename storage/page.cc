@@ -236,14 +236,17 @@ PageEditor::Place PageEditor::split(PageEditor& right, unsigned i, Bytes key, By
     return cell_bytes(this->key(old), this->value(old));
   };
   // Half of the bytes to each side. A cell is at most 4.4 of 16 KiB, so both sides fit. Keys
-  // that arrive in order leave full pages behind: only the new one goes to the right, and what
-  // stands above it.
+  // that arrive in order leave full pages behind: only the new one goes to the right; or, where
+  // others stand above it, these, and the page fills further.
   unsigned at = cells - 1;
   if (i != cells - 1) {
+    const bool rising = order == Order::rising;
     std::size_t left = bytes_at(0);
-    const std::size_t half = total / 2;
-    for (at = 1; at < cells - 1 && (left < half || (order == Order::rising && at < i)); ++at)
-      left += bytes_at(at);
+    for (at = 1; at < cells - 1; ++at) {
+      const std::size_t with_next = left + bytes_at(at);
+      if (left >= total / 2 && !(rising && at <= i && with_next <= kRoom)) break;
+      left = with_next;
+    }
   }
   unsigned moved = 0;
   for (unsigned c = at; c < cells; ++c) {

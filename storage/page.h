@@ -80,7 +80,7 @@ class PageEditor : public PageView {
     bool in_right = false;
     unsigned index = 0;
   };
-  // `rising`: the next cell will come behind this one, so what is below it stays full.
+  // `rising`: the next cell will come behind this one.
   enum class Order : bool { any, rising };
   Place split(PageEditor& right, unsigned i, Bytes key, Bytes value, Order order = Order::any);
   // Takes all cells of a neighbour, whose keys are all above or all below.
