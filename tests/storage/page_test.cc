@@ -89,7 +89,9 @@ TEST_CASE("a split loses nothing, and absorbing undoes it") {
         left.editor.insert(i, as_bytes(key), as_bytes(value));
         continue;
       }
-      const auto place = left.editor.split(right.editor, i, as_bytes(key), as_bytes(value));
+      const auto place =
+          left.editor.split(right.editor, i, as_bytes(key), as_bytes(value),
+                            seed % 3 == 0 ? PageEditor::Order::rising : PageEditor::Order::any);
       PageEditor& target = place.in_right ? right.editor : left.editor;
       REQUIRE(target.fits(as_bytes(key), as_bytes(value)));
       target.insert(place.index, as_bytes(key), as_bytes(value));
