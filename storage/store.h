@@ -126,7 +126,7 @@ class Store final : public Volume {
   Result<> replay(WalReader& reader);
   Result<> replay_batch(const ReplayBatch& batch);
   Result<> replay_pairs(Bytes records, Bounded bounded);
-  Result<> replay_tree(BTree& tree, std::span<const TransactionReader::Record> pairs,
+  Result<> replay_tree(BTree& tree, const std::vector<TransactionReader::Record>& all,
                        Bounded bounded);
   BTree::Ready replay_some(BTree& tree, std::span<const TransactionReader::Record> pairs,
                            std::size_t& done, PageWait::Missing& missing);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the log becomes trees again.
 //
-// Frames are replayed in batches, for each tree on its own: putting or erasing a pair again is
-// harmless, and no tree knows of another, so a batch runs on several threads and may be begun
-// again after a checkpoint that made room. Its adopts and frees happen once, in order, at the end.
-// What a checkpoint then holds of transactions behind its cut is put again by the replay that
-// comes after it; its flush has made the log durable that this came from.
+// Frames are replayed in batches, for each tree on its own and by key: putting or erasing a pair
+// again is harmless, only a key's last record counts, and no tree knows of another. So a batch
+// runs on several threads and may be begun again after a checkpoint that made room. Its adopts and
+// frees happen once, in order, at the end. What a checkpoint then holds of transactions behind its
+// cut is put again by the replay that comes after it; its flush has made the log durable that this
+// came from.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -26,6 +27,35 @@ constexpr std::size_t kBatchBytes = std::size_t{4} << 20;
 constexpr std::size_t kParallelBytesMin = std::size_t{256} << 10;  // below, threads do not pay
 constexpr unsigned kThreadsMax = 4;
 constexpr unsigned kPutsPerPromise = 32;
+
+using Records = std::vector<TransactionReader::Record>;
+
+// The last record of each key, by key: a tree goes down once a leaf for those.
+Records in_order(const Records& all) {
+  struct Place {
+    std::uint64_t begin = 0;  // of the key, as a number
+    std::uint32_t index = 0;
+  };
+  std::vector<Place> places(all.size());
+  for (std::uint32_t i = 0; i < all.size(); ++i) {
+    std::array<std::uint8_t, 8> begin{};
+    std::memcpy(begin.data(), all[i].key.data(), std::min(all[i].key.size(), begin.size()));
+    places[i].index = i;
+    for (const std::uint8_t byte : begin) places[i].begin = places[i].begin << 8 | byte;
+  }
+  std::ranges::sort(places, [&](const Place& a, const Place& b) {
+    if (a.begin != b.begin) return a.begin < b.begin;
+    const auto order = as_text(all[a.index].key) <=> as_text(all[b.index].key);
+    return order != 0 ? order < 0 : a.index < b.index;
+  });
+  Records sorted;
+  sorted.reserve(all.size());
+  for (std::size_t i = 0; i < places.size(); ++i)
+    if (i + 1 == places.size() ||
+        as_text(all[places[i].index].key) != as_text(all[places[i + 1].index].key))
+      sorted.push_back(all[places[i].index]);
+  return sorted;
+}
 
 }  // namespace
 
@@ -140,8 +170,8 @@ Result<> Store::replay_pairs(Bytes records, Bounded bounded) {
   return {};
 }
 
-Result<> Store::replay_tree(BTree& tree, std::span<const TransactionReader::Record> pairs,
-                            Bounded bounded) {
+Result<> Store::replay_tree(BTree& tree, const Records& all, Bounded bounded) {
+  const std::vector<TransactionReader::Record> pairs = in_order(all);
   unsigned at_once = kPutsPerPromise;
   PageWait pages;
   for (std::size_t done = 0; done < pairs.size();) {
@@ -151,7 +181,7 @@ Result<> Store::replay_tree(BTree& tree, std::span<const TransactionReader::Reco
       return fail(ENOSPC, "volume: too many pages changed at once");
     const std::size_t end = std::min<std::size_t>(pairs.size(), done + at_once);
     PageWait::Missing missing;
-    const BTree::Ready ready = replay_some(tree, pairs.first(end), done, missing);
+    const BTree::Ready ready = replay_some(tree, std::span(pairs).first(end), done, missing);
     if (ready == BTree::Ready::missing) {
       VEXFS_CHECK(pages.load(cache_, missing));
     } else if (ready == BTree::Ready::no_space) {
