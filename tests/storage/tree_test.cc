@@ -61,7 +61,7 @@ class TreeAlone {
   }
   MemoryDevice device_{kBlocks * kBlockBytes};
   PageCache cache_{device_, kBlocks* kBlockBytes};
-  SpaceMap space_{64, kBlocks};
+  SpaceMap space_{64, kBlocks, 1};
   BTree tree_{Tree::meta, cache_, space_};
   std::uint64_t generation_ = 1;
   std::vector<BTree::Frozen> frozen_;
