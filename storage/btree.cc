@@ -177,7 +177,7 @@ void BTree::prefetch(std::span<const std::string> keys) {
       SharedLatchRead lock(latch_);
       for (const std::string& key : keys) {
         PageWait::Missing missing;
-        find_leaf(as_bytes(key), missing, nullptr);
+        find_leaf(as_bytes(key), missing);
         if (!missing.pointer.none()) wanted.push_back(missing);
       }
     }
