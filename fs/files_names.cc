@@ -243,6 +243,8 @@ Result<> Files::unlink(const Caller&, NodeId parent_id, std::string_view name, W
   auto loss = FilesState::Loss::waits;
   if (--inode.links == 0) {
     VEXFS_TRY(loss, state_->lose_last_name(change, child, wait));
+  } else {
+    state_->index.log_moved(change.transaction, child.ino, parent.ino, Ino{});
   }
   VEXFS_CHECK(change.commit({.wait = wait, .freeing = true}));
   state_->mark_lost(child, loss);

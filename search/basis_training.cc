@@ -155,7 +155,10 @@ class Trainer {
       for (const Weighted& one : weights) add_scaled(projected, one.weight, basis.row(one.term));
       for (const Weighted& one : weights) add_scaled(sum.row(one.term), one.weight, projected);
     }
+    // At most two of them at once: each is 128 MiB where terms and dimensions are at their most.
+    basis = Matrix(0, 0);
     Matrix turned = sum.transposed();
+    sum = Matrix(0, 0);
     orthonormalise_rows(turned, stop_);
     return turned.transposed();
   }

@@ -46,6 +46,7 @@ EngineImpl::~EngineImpl() {
 
 Result<> EngineImpl::open() {
   VEXFS_CHECK(state_.collections.open());
+  VEXFS_CHECK(state_.spanning.open());
   return state_.book.open([this](const QueueBook::Record& record) {
     if (record.what == Owed::vector)
       state_.vectors.owe(record.ino);
@@ -175,7 +176,9 @@ void EngineImpl::log_vector(Transaction& transaction, Ino ino) {
 }
 
 void EngineImpl::log_moved(Transaction& transaction, Ino ino, Ino from, Ino to) {
-  if (from == Ino{} || to == Ino{}) return;
+  // A name less may leave it in another collection.
+  const bool unlinked = to == Ino{} && state_.spanning.contains(ino);
+  if (!unlinked && (from == Ino{} || to == Ino{})) return;
   // Another name may be another type, another parent another collection.
   QueueBook::log(transaction, {.ino = ino, .what = Owed::content, .sequence = 0});
   if (state_.collections.count() == 1) return;
@@ -188,7 +191,7 @@ void EngineImpl::removed(Ino ino) {
 }
 
 void EngineImpl::moved(Ino ino, Ino from, Ino to) {
-  if (to == Ino{}) return;
+  if (to == Ino{} && !state_.spanning.contains(ino)) return;
   if (from == Ino{}) {
     state_.queue.log(ino);  // new: its writer will say when it is done
     return;

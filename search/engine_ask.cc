@@ -82,6 +82,13 @@ std::vector<std::shared_ptr<Collection>> Ask::collections_in_scope() {
   for (const auto& collection : state_.collections.all())
     if (collection->root() == own || filter_.directory(collection->root()).in_scope)
       found.push_back(collection);
+  std::size_t looks = 0;
+  for (const Ino ino : state_.spanning.all()) {
+    const ScopeFilter::File& file = filter_.file(ino);
+    if (++looks > kPendingLooks) break;
+    auto its = file.in_scope ? state_.collections.find(file.root) : nullptr;
+    if (its && std::ranges::find(found, its) == found.end()) found.push_back(std::move(its));
+  }
   return found;
 }
 

@@ -18,6 +18,20 @@ constexpr std::uint64_t kRetryRest = 20;  // times as long as the attempt took
 
 }  // namespace
 
+// What users write has the room first: the next space may take half of what is free.
+Result<> IndexRebuilder::check_room(const Space& space, const Embedder* embedder) const {
+  constexpr std::uint64_t kWordsBytes = 1024;  // of a chunk; usually less
+  const bool user = space.identity().kind == SpaceKind::user;
+  const std::uint64_t dimension = user       ? space.identity().dimension
+                                  : embedder ? embedder->dimension()
+                                             : 0;
+  const std::uint64_t row = dimension * sizeof(float) + (user ? 0 : kWordsBytes);
+  const std::uint64_t learnt = embedder ? embedder->save().size() : 0;
+  if (2 * (space.live() * row + learnt) > state_.volume.space().free * kBlockBytes)
+    return fail(ENOSPC, "rebuild: too little of the volume is free");
+  return {};
+}
+
 std::optional<IndexRebuilder::Due> IndexRebuilder::due(
     const std::shared_ptr<CollectionSet::Stored>& stored, bool busy) const {
   const Space& space = *stored->space;
@@ -73,7 +87,9 @@ bool IndexRebuilder::run_one() {
 
 Result<> IndexRebuilder::run(const Due& due) {
   const std::uint32_t id = due.space->space->identity().id;
+  VEXFS_CHECK(check_room(*due.space->space, nullptr));  // before it is learnt for
   VEXFS_TRY(SpaceRebuild::Wish wish, prepare(due));
+  VEXFS_CHECK(check_room(*due.space->space, wish.embedder.get()));
   show(id, "copying", 0);
   SpaceRebuild rebuild(state_, records_, std::move(wish), [&](double done) {
     show(id, "copying", static_cast<unsigned>(100 * done));

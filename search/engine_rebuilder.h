@@ -8,7 +8,8 @@
 //   it would serve better, trained anew    wants_training()        grown fourfold as well
 //   dead rows, at least dead_rows_min       over 20 %               over 50 %
 //
-// Learning and copying stop between steps while indexing is paused, and for good at stop; the
+// Nothing is begun that would take more than half of the volume's free space. Learning and copying
+// stop between steps while indexing is paused, and for good at stop; the
 // thread has a low priority, so files that come are indexed first. What failed (no space) is tried
 // again after a minute.
 // Threads: run_one() by one; the rest any.
@@ -47,6 +48,7 @@ class IndexRebuilder {
   };
   std::optional<Due> due(const std::shared_ptr<CollectionSet::Stored>& stored, bool busy) const;
   Result<> run(const Due& due);
+  Result<> check_room(const Space& space, const Embedder* embedder) const;
   Result<SpaceRebuild::Wish> prepare(const Due& due);
   bool go_on() const;
   void show(std::uint32_t space, std::string doing, unsigned percent);

@@ -18,6 +18,7 @@
 #include "search/queue.h"
 #include "search/queue_book.h"
 #include "search/queue_vectors.h"
+#include "search/spanning_files.h"
 
 namespace vexfs {
 
@@ -82,7 +83,8 @@ struct EngineState {
         queue({.quiet_ns = std::uint64_t{options.quiet_ms} * 1'000'000,
                .quiet_ns_max = std::uint64_t{options.quiet_ms_max} * 1'000'000}),
         vectors(volume.info().mount_epoch << 32),
-        book(volume) {}
+        book(volume),
+        spanning(volume) {}
 
   Volume& volume;
   const EngineOptions options;
@@ -92,6 +94,7 @@ struct EngineState {
   IndexQueue queue;
   VectorQueue vectors;
   QueueBook book;
+  SpanningFiles spanning;
   ErrorList errors;
   Gate loaded;  // what was saved is in memory
   std::atomic<bool> stopping{false};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "search/engine_worker.h"
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -43,6 +44,7 @@ Result<> IndexWorker::forget(Ino ino) {
   VEXFS_CHECK(rows_.withdraw_vector(ino));
   VEXFS_CHECK(state_.book.refuse(ino, Owed::failed, {}));
   VEXFS_CHECK(state_.book.refuse(ino, Owed::parked, {}));
+  VEXFS_CHECK(state_.spanning.put(ino, false));
   if (ino != kRootIno && state_.collections.find(ino)) {
     Transaction transaction;
     CollectionSet::log_erase(transaction, ino);
@@ -94,12 +96,19 @@ Result<> IndexWorker::index(Ino ino) {
     return {};
   }
   std::string name;
-  const auto listed = state_.files->names(ino, [&](Ino, std::string_view its) {
-    name = its;
-    return false;
+  std::vector<Ino> parents;
+  const auto listed = state_.files->names(ino, [&](Ino parent, std::string_view its) {
+    if (parents.empty()) name = its;
+    parents.push_back(parent);
+    return true;
   });
-  const auto collection = state_.collections.of_file(*state_.files, ino);
-  if (!listed || !collection) return {};  // without a name nothing finds it; removed() comes
+  // Without a name nothing finds it; removed() comes.
+  if (!listed || parents.empty()) return {};
+  const auto collection = state_.collections.of_directory(*state_.files, parents.front());
+  const bool spans = std::ranges::any_of(parents, [&](Ino parent) {
+    return state_.collections.of_directory(*state_.files, parent) != collection;
+  });
+  VEXFS_CHECK(state_.spanning.put(ino, spans));
 
   VEXFS_CHECK(state_.files->write_back(ino));
   facts = state_.files->facts(ino);

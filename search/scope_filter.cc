@@ -98,7 +98,7 @@ const ScopeFilter::File& ScopeFilter::file(Ino ino) {
   if (!listed) return file;
   for (Name& name : names) {
     const Directory& parent = directory(name.parent);
-    file.root = parent.root;
+    if (&name == &names.front()) file.root = parent.root;
     if (!parent.in_scope) continue;
     file.in_scope = true;
     if (!parent.reachable || !matches_name(name.name)) continue;

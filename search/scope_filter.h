@@ -24,7 +24,7 @@ class ScopeFilter {
   struct File {
     bool passes = false;
     bool in_scope = false;  // whatever the permissions and filters say
-    Ino root{};             // of its collection; 0 without a name
+    Ino root{};             // of its collection, that of its first name; 0 without a name
     Ino parent{};           // of the name that it is shown under
     std::string name;
     FileFacts facts;

@@ -11,6 +11,7 @@
 //   vector      space id, ino, first part          RunRecord; part kOwnVector: the user's vector
 //   chunk       'f' ino                            FileRecord, then why it was skipped
 //               'c' ino, chunk                     ChunkRecord
+//               'l' ino                            nothing: it has names in several collections
 //   queue       ino, Owed, sequence                reason (failed, parked) or nothing
 //
 // Only the vectors of users and what is owed are truth, and both also follow from fs' xattrs and
@@ -125,6 +126,9 @@ inline Key run(std::uint32_t space_id, Ino ino, std::uint32_t part) {
 }
 inline Key file(Ino ino) {
   return Key().u8('f').u64(static_cast<std::uint64_t>(ino));
+}
+inline Key spanning(Ino ino) {
+  return Key().u8('l').u64(static_cast<std::uint64_t>(ino));
 }
 inline Key chunk(Ino ino, std::uint32_t number) {
   return Key().u8('c').u64(static_cast<std::uint64_t>(ino)).u32(number);

@@ -28,13 +28,15 @@ void declare_status(CLI::App& command, StatusWords& words) {
   command.add_flag("--json", words.json, "as a JSON object");
 }
 
-// DIR/.vexfs/status: "name figure" a line.
+// DIR/.vexfs/status: a line "name figure" each, or "name words".
 Json figures_of(const std::string& text) {
   Json figures = Json::object();
   std::istringstream lines(text);
-  std::string name;
-  std::uint64_t figure = 0;
-  while (lines >> name >> figure) figures[name] = figure;
+  std::string name, rest;
+  while (lines >> name && std::getline(lines >> std::ws, rest)) {
+    const bool figure = rest.find_first_not_of("0123456789") == std::string::npos;
+    figures[name] = figure ? Json(std::stoull(rest)) : Json(rest);
+  }
   return figures;
 }
 

@@ -82,8 +82,9 @@ class Commands(harness.Case):
         records = [json.loads(line) for line in lines]
         self.assertEqual(records[0]['path'], 'ops/keys.md')
         self.assertEqual(records[-1]['status']['pending'], 0)
-        self.assertEqual(json.loads(self.vexfs('index', 'status', '--json', self.mnt).stdout)
-                         ['indexed'], len(TEXTS))
+        status = json.loads(self.vexfs('index', 'status', '--json', self.mnt).stdout)
+        self.assertEqual(status['indexed'], len(TEXTS))
+        self.assertTrue(status['embedder'].startswith('local version=0 '), status)
         self.assertIn('version', json.loads(self.vexfs('version', '--json').stdout))
         self.assertEqual(json.loads(self.vexfs('info', '--json', self.mnt).stdout)['mounted_on'],
                          self.mnt)

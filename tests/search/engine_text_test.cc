@@ -201,6 +201,33 @@ TEST_CASE_FIXTURE(EngineFixture, "collections have their own spaces and are merg
   }
 }
 
+TEST_CASE_FIXTURE(EngineFixture, "a file linked into a directory that becomes a root stays found") {
+  const Ino a = files.mkdir(kRootIno, "a"), b = files.mkdir(kRootIno, "b");
+  const Ino file = files.create(a, "one.txt", "A lighthouse on the cliff.\n");
+  files.create(b, "other.txt", "Porridge for breakfast.\n");
+  files.link(file, b, "two.txt");
+  settle();
+  REQUIRE(engine->set_collection(b, R"({"embedder":"none"})"));
+  settle();
+  const auto check_both = [&] {
+    CHECK(ask("lighthouse").hits.size() == 1);
+    CHECK(paths(ask("lighthouse", {}, a)) == std::vector<std::string>{"one.txt"});
+    CHECK(paths(ask("lighthouse", {}, b)) == std::vector<std::string>{"two.txt"});
+    CHECK(paths(ask("porridge", {}, b)) == std::vector<std::string>{"other.txt"});
+  };
+  check_both();
+  remount();
+  check_both();
+  files.write(file, "The lighthouse has a new lamp.\n");
+  settle();
+  check_both();
+  files.unlink_first(file);
+  settle();
+  CHECK(ask("lighthouse", {}, a).hits.empty());
+  CHECK(paths(ask("lighthouse", {}, b)) == std::vector<std::string>{"two.txt"});
+  CHECK(paths(ask("lighthouse")) == std::vector<std::string>{"b/two.txt"});
+}
+
 TEST_CASE_FIXTURE(EngineFixture, "paused, files wait and say so") {
   REQUIRE(engine->pause());
   const Ino file = files.create(kRootIno, "a.txt", "walrus\n");

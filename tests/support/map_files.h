@@ -6,6 +6,8 @@
 #include <cstring>
 #include <map>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -81,6 +83,35 @@ class MapFiles final : public FileView {
     }
     if (index_) index_->moved(ino, from, to);
   }
+  // Another name of the same file.
+  void link(Ino ino, Ino parent, const std::string& name) {
+    {
+      Lock lock(mutex_);
+      Node& node = nodes_.at(ino);
+      node.links.emplace_back(parent, name);
+      ++node.facts.links;
+    }
+    if (index_) index_->moved(ino, Ino{}, parent);
+  }
+  // The first name goes, others stay.
+  void unlink_first(Ino ino) {
+    Transaction transaction;
+    Ino from{};
+    {
+      Lock lock(mutex_);
+      from = nodes_.at(ino).parent;
+    }
+    if (index_) index_->log_moved(transaction, ino, from, Ino{});
+    commit(transaction);
+    {
+      Lock lock(mutex_);
+      Node& node = nodes_.at(ino);
+      std::tie(node.parent, node.name) = node.links.front();
+      node.links.erase(node.links.begin());
+      --node.facts.links;
+    }
+    if (index_) index_->moved(ino, from, Ino{});
+  }
   void unlink(Ino ino) {
     Transaction transaction;
     if (index_) index_->log_removed(transaction, ino);
@@ -153,7 +184,9 @@ class MapFiles final : public FileView {
       if (found == nodes_.end()) return fail(ENOENT, "map: gone");
       node = found->second;
     }
-    visit(node.parent, node.name);
+    if (!visit(node.parent, node.name)) return {};
+    for (const auto& [parent, name] : node.links)
+      if (!visit(parent, name)) break;
     return {};
   }
   Result<> children(Ino directory, VisitChild visit) override {
@@ -163,8 +196,9 @@ class MapFiles final : public FileView {
       all = nodes_;
     }
     for (const auto& [ino, node] : all)
-      if (node.parent == directory && ino != directory && !visit(node.name, ino, node.facts.mode))
-        break;
+      for (const auto& [parent, name] : all_names(node))
+        if (parent == directory && ino != directory && !visit(name, ino, node.facts.mode))
+          return {};
     return {};
   }
   bool may_read(const Caller& caller, Ino file) override { return may(caller, file, 4); }
@@ -175,7 +209,13 @@ class MapFiles final : public FileView {
     FileFacts facts{};
     Ino parent{};
     std::string name = {}, content = {}, vector = {};
+    std::vector<std::pair<Ino, std::string>> links = {};  // further names
   };
+  static std::vector<std::pair<Ino, std::string>> all_names(const Node& node) {
+    auto names = node.links;
+    names.emplace_back(node.parent, node.name);
+    return names;
+  }
   bool may(const Caller& caller, Ino ino, unsigned bit) {
     Lock lock(mutex_);
     const auto found = nodes_.find(ino);
