@@ -50,6 +50,7 @@ Result<> Change::commit(Volume::CommitOptions options, WrittenSoFar written) {
     transaction.put(Tree::inode, ino_key(node.ino), bytes_of(logged[i].encode()));
   }
   VEXFS_TRY(const Lsn lsn, volume_.commit(transaction, options));
+  extents_.reset();  // what follows may edit extents again
   for (std::size_t i = 0; i < count_; ++i) {
     Node& node = *all_[i].node;
     node.inode = all_[i].next;

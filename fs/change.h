@@ -8,8 +8,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "fs/node.h"
+#include "storage/extent_edit.h"
 #include "storage/transaction.h"
 #include "storage/volume.h"
 
@@ -33,6 +35,11 @@ class Change {
   Change& operator=(const Change&) = delete;
 
   Transaction transaction;
+  // Of the content of one file; its caller logs it. Lives here because it outlives the commit.
+  ExtentEdit& edit_extents(Ino ino, Wait wait) {
+    extents_ = std::make_unique<ExtentEdit>(volume_, ino, wait);
+    return *extents_;
+  }
 
   // The attributes to change, as they are at the first call for this node.
   Inode& edit(Node& node);
@@ -49,6 +56,7 @@ class Change {
   One& one(Node& node);
 
   Volume& volume_;
+  std::unique_ptr<ExtentEdit> extents_;
   std::array<One, 4> all_;
   std::size_t count_ = 0;
 };

@@ -19,7 +19,7 @@ Result<> Resize::prepare(std::uint64_t size, Wait wait) {
     VEXFS_CHECK(zero_in_block(state_, node_, old_size, old_size + kBlockBytes, wait));
   if (size < old_size) {
     cut_ = (size + kBlockBytes - 1) / kBlockBytes;
-    ExtentEdit edit(state_.volume, node_.ino, wait);
+    ExtentEdit& edit = change_.edit_extents(node_.ino, wait);
     VEXFS_TRY(const std::uint64_t done, edit.remove(cut_, kBlocksEnd, kRecordsMax));
     rest_ = done != kBlocksEnd;
     if (rest_ && wait == Wait::never) return fail(EAGAIN, "files: long truncation");

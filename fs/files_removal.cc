@@ -26,8 +26,9 @@ struct Freed {
   std::int64_t blocks_added = 0;
 };
 
-Result<Freed> free_content(Volume& volume, Transaction& transaction, Ino ino, Wait wait) {
-  ExtentEdit edit(volume, ino, wait);
+// Into `edit`, and from there into the transaction.
+Result<Freed> free_content(Volume& volume, Transaction& transaction, ExtentEdit& edit, Ino ino,
+                           Wait wait) {
   VEXFS_TRY(const std::uint64_t done, edit.remove(0, kBlocksEnd, kRecordsMax));
   edit.log(transaction);
   VEXFS_TRY(const bool attributes, erase_xattrs(volume, transaction, ino, kRecordsMax, wait));
@@ -43,7 +44,8 @@ Result<FilesState::Loss> FilesState::lose_last_name(Change& change, Node& node, 
     return Loss::waits;
   }
   index.log_removed(transaction, node.ino);
-  VEXFS_TRY(const Freed freed, free_content(volume, transaction, node.ino, wait));
+  VEXFS_TRY(const Freed freed,
+            free_content(volume, transaction, change.edit_extents(node.ino, wait), node.ino, wait));
   if (freed.all) {
     change.remove(node);
     transaction.erase(Tree::orphan, ino_key(node.ino));
@@ -75,7 +77,8 @@ void FilesState::tell_lost(NodeRef node, Loss loss) {
 Result<> FilesState::reap(Ino ino) {
   for (bool all = false; !all;) {
     Transaction transaction;
-    VEXFS_TRY(const Freed freed, free_content(volume, transaction, ino, Wait::allowed));
+    ExtentEdit edit(volume, ino, Wait::allowed);
+    VEXFS_TRY(const Freed freed, free_content(volume, transaction, edit, ino, Wait::allowed));
     all = freed.all;
     if (all) {
       transaction.erase(Tree::inode, ino_key(ino));

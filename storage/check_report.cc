@@ -14,8 +14,9 @@ std::string_view name_of(Severity severity) {
 
 std::string_view name_of(Tree tree) {
   constexpr std::array<std::string_view, kTreeCount> kNames = {
-      "inode",      "dentry", "xattr",    "extent",   "backref", "free_space", "intent", "vector",
-      "collection", "orphan", "snapshot", "refcount", "queue",   "chunk",      "space",  "meta"};
+      "inode",  "dentry", "xattr",      "extent", "backref",  "free_space",
+      "intent", "vector", "collection", "orphan", "snapshot", "refcount",
+      "queue",  "chunk",  "space",      "meta",   "rider"};
   return kNames[static_cast<unsigned>(tree) % kTreeCount];
 }
 

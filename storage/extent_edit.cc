@@ -8,30 +8,35 @@ namespace vexfs {
 
 namespace {
 constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
-}
+// The other pieces of a compressed extent are nearer than this; blocks_added() wants them all.
+constexpr std::uint64_t kMargin = kCompressedBlocksMax - 1;
+}  // namespace
 
 // Records begin at most one extent's length before what they cover.
 Result<std::uint64_t> ExtentEdit::load(std::uint64_t from, std::uint64_t to,
                                        std::size_t records_max) {
-  const std::uint64_t before = std::min<std::uint64_t>(from, kExtentBlocksMax - 1);
+  const std::uint64_t start = from - std::min(from, kMargin);
+  const std::uint64_t before = std::min<std::uint64_t>(start, kExtentBlocksMax - 1);
+  const std::uint64_t scan_to = to + std::min(kBlocksEnd - to, kMargin);
   std::optional<Error> bad;
   std::uint64_t done = to;
   std::size_t records = 0;
   VEXFS_CHECK(volume_.scan(
-      Tree::extent, extent_key(ino_, from - before), extent_key(ino_, to),
+      Tree::extent, extent_key(ino_, start - before), extent_key(ino_, scan_to),
       [&](Bytes key, Bytes value) {
         auto extent = FileExtent::decode(key, value);
         if (!extent) {
           bad = extent.error();
           return false;
         }
-        if (extent->end() <= from) return true;
-        if (records++ == records_max) {
-          done = extent->block;
-          return false;
-        }
+        if (extent->end() <= start) return true;
+        const bool touched = extent->end() > from && extent->block < to;
+        if (touched && done == to && records++ == records_max) done = extent->block;
+        if (done != to && extent->block >= done + kMargin) return false;
         const std::uint64_t block = extent->block;
-        if (in_tree_.insert(block).second) now_.emplace(block, std::move(*extent));
+        if (!in_tree_.insert(block).second) return true;
+        if (extent->compressed()) groups_before_.emplace(extent->group(), extent->disk_blocks);
+        now_.emplace(block, std::move(*extent));
         return true;
       },
       wait_));
@@ -45,29 +50,40 @@ void ExtentEdit::insert(FileExtent extent) {
   now_.insert_or_assign(block, std::move(extent));
 }
 
-void ExtentEdit::carve(std::uint64_t from, std::uint64_t to, bool free_blocks) {
+// [from, to) of the extent is referenced no longer.
+Result<> ExtentEdit::drop(const FileExtent& extent, std::uint64_t from, std::uint64_t to) {
+  if (!extent.on_disk()) return {};
+  if (!extent.compressed()) {
+    const FileExtent gone = extent.cut(from, to);
+    plain_blocks_added_ -= gone.blocks;
+    return shared_.drop(gone.where(), freed_);
+  }
+  const int pieces = int{extent.block < from} + int{extent.end() > to};
+  if (pieces == 0) return shared_.drop(extent.where(), freed_);
+  if (pieces == 2) return shared_.add(extent.where());
+  return {};
+}
+
+Result<> ExtentEdit::carve(std::uint64_t from, std::uint64_t to, Old fate) {
   auto it = now_.lower_bound(from);
   if (it != now_.begin() && std::prev(it)->second.end() > from) --it;
   while (it != now_.end() && it->second.block < to) {
     const FileExtent old = std::move(it->second);
     it = now_.erase(it);
     changed_.erase(old.block);
-    if (old.on_disk() && free_blocks) {
-      const FileExtent gone = old.cut(from, to);
-      freed_.push_back(gone.where());
-      blocks_added_ -= gone.blocks;
-    }
+    if (fate == Old::dropped) VEXFS_CHECK(drop(old, from, to));
     if (old.block < from) insert(old.cut(old.block, from));
     if (old.end() > to) insert(old.cut(to, old.end()));
   }
+  return {};
 }
 
 Result<> ExtentEdit::put(FileExtent extent) {
   VEXFS_TRY([[maybe_unused]] const auto all, load(extent.block, extent.end(), kNoLimit));
-  carve(extent.block, extent.end(), true);
+  VEXFS_CHECK(carve(extent.block, extent.end(), Old::dropped));
   if (extent.on_disk()) {
     adopted_.push_back(extent.where());
-    blocks_added_ += extent.blocks;
+    if (!extent.compressed()) plain_blocks_added_ += extent.blocks;
   }
   insert(std::move(extent));
   return {};
@@ -75,7 +91,17 @@ Result<> ExtentEdit::put(FileExtent extent) {
 
 Result<> ExtentEdit::put_in_place(FileExtent extent) {
   VEXFS_TRY([[maybe_unused]] const auto all, load(extent.block, extent.end(), kNoLimit));
-  carve(extent.block, extent.end(), false);
+  VEXFS_CHECK(carve(extent.block, extent.end(), Old::kept));
+  insert(std::move(extent));
+  return {};
+}
+
+Result<> ExtentEdit::put_shared(FileExtent extent) {
+  VEXFS_TRY([[maybe_unused]] const auto all, load(extent.block, extent.end(), kNoLimit));
+  // First, so that blocks which it takes the place of are not free in between.
+  VEXFS_CHECK(shared_.add(extent.where()));
+  VEXFS_CHECK(carve(extent.block, extent.end(), Old::dropped));
+  if (!extent.compressed()) plain_blocks_added_ += extent.blocks;
   insert(std::move(extent));
   return {};
 }
@@ -83,8 +109,18 @@ Result<> ExtentEdit::put_in_place(FileExtent extent) {
 Result<std::uint64_t> ExtentEdit::remove(std::uint64_t from, std::uint64_t to,
                                          std::size_t records_max) {
   VEXFS_TRY(const std::uint64_t done, load(from, to, records_max));
-  carve(from, done, true);
+  VEXFS_CHECK(carve(from, done, Old::dropped));
   return done;
+}
+
+std::int64_t ExtentEdit::blocks_added() const {
+  std::map<FileExtentGroup, std::uint32_t> groups;
+  for (const auto& [block, extent] : now_)
+    if (extent.compressed()) groups.emplace(extent.group(), extent.disk_blocks);
+  std::int64_t added = plain_blocks_added_;
+  for (const auto& [group, blocks] : groups) added += blocks;
+  for (const auto& [group, blocks] : groups_before_) added -= blocks;
+  return added;
 }
 
 std::size_t ExtentEdit::log_bytes() const {
@@ -94,7 +130,7 @@ std::size_t ExtentEdit::log_bytes() const {
     const FileExtent& extent = now_.at(block);
     bytes += kRecord + extent.bytes.size() + extent.checks.size() * sizeof(le64);
   }
-  return bytes;
+  return bytes + shared_.log_bytes();
 }
 
 void ExtentEdit::log(Transaction& transaction) const {
@@ -106,6 +142,7 @@ void ExtentEdit::log(Transaction& transaction) const {
   }
   for (const Extent extent : adopted_) transaction.adopt(extent);
   for (const Extent extent : freed_) transaction.free(extent);
+  shared_.log(transaction);
 }
 
 }  // namespace vexfs

@@ -2,7 +2,8 @@
 // ExtentEdit: a change of one file's extents, worked out in memory, then put in a transaction.
 //
 // Reads the records that the change touches, cuts them, and says at the end what to put, erase,
-// adopt and free. Several changes of one edit see each other.
+// adopt and free, and how references to shared blocks change. Several changes of one edit see
+// each other. It outlives the commit: it may hold Volume::sharing().
 // Threads: one, which holds the lock of the file.
 #pragma once
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "storage/file_extent.h"
+#include "storage/shared_blocks.h"
 #include "storage/transaction.h"
 #include "storage/volume.h"
 
@@ -21,26 +23,32 @@ inline constexpr std::uint64_t kBlocksEnd = std::numeric_limits<std::uint64_t>::
 
 class ExtentEdit {
  public:
-  ExtentEdit(Volume& volume, Ino ino, Wait wait) : volume_(volume), ino_(ino), wait_(wait) {}
+  ExtentEdit(Volume& volume, Ino ino, Wait wait)
+      : volume_(volume), ino_(ino), wait_(wait), shared_(volume, wait) {}
 
   // Takes the place of whatever covers its blocks; what it adds on the disk is adopted, what it
   // covers is freed.
   Result<> put(FileExtent extent);
   // The same for blocks that are the file's already (an unwritten extent written in place).
   Result<> put_in_place(FileExtent extent);
+  // The same for blocks that somebody has: one reference more to each.
+  Result<> put_shared(FileExtent extent);
   // Makes [from, to) a hole. Stops after `records_max` records; returns the first block not
   // looked at, `to` when all is done.
   Result<std::uint64_t> remove(std::uint64_t from, std::uint64_t to, std::size_t records_max);
 
-  // What the change adds to the blocks that the file holds.
-  std::int64_t blocks_added() const { return blocks_added_; }
+  // What the change adds to the blocks that the file holds. Pieces of one compressed extent
+  // hold all of it together.
+  std::int64_t blocks_added() const;
   // Upper bound of what log() will add to a transaction.
   std::size_t log_bytes() const;
   void log(Transaction& transaction) const;
 
  private:
   Result<std::uint64_t> load(std::uint64_t from, std::uint64_t to, std::size_t records_max);
-  void carve(std::uint64_t from, std::uint64_t to, bool free_blocks);
+  enum class Old : std::uint8_t { dropped, kept };  // the blocks that something new covers
+  Result<> carve(std::uint64_t from, std::uint64_t to, Old old);
+  Result<> drop(const FileExtent& extent, std::uint64_t from, std::uint64_t to);
   void insert(FileExtent extent);
 
   Volume& volume_;
@@ -50,7 +58,9 @@ class ExtentEdit {
   std::set<std::uint64_t> in_tree_;          // keys of what was loaded
   std::set<std::uint64_t> changed_;          // keys in now_ to put
   std::vector<Extent> adopted_, freed_;
-  std::int64_t blocks_added_ = 0;
+  SharedBlocks shared_;
+  std::int64_t plain_blocks_added_ = 0;
+  std::map<FileExtentGroup, std::uint32_t> groups_before_;  // compressed, with their blocks
 };
 
 }  // namespace vexfs

@@ -14,25 +14,32 @@
 
 namespace vexfs {
 
+// How the bytes of an extent are stored.
+enum class Codec : std::uint8_t {
+  none = 0,  // as they are
+  zstd = 1,  // one zstd frame, zeros behind it to the end of the block
+};
+
 enum class ExtentKind : std::uint8_t {
   inline_bytes = 1,  // the kind, then the content of block 0 without trailing zeros
-  data = 2,          // FileExtentHeader, then one XXH3-64 (le64) a block: lost, torn and misplaced
-                     // writes, bit rot
+  data = 2,          // FileExtentHeader, then one XXH3-64 (le64) for each block as it is stored:
+                     // lost, torn and misplaced writes, bit rot
   unwritten = 3,     // FileExtentHeader: allocated, reads as zeros
   target = 4,        // the kind, then the target of a symlink
 };
 
 inline constexpr std::size_t kInlineBytesMax = 2048;
+inline constexpr std::uint32_t kCompressedBlocksMax = 32;  // of raw data in one extent
 inline constexpr std::size_t kTargetBytesMax = kValueBytesMax - 1;
 
 struct FileExtentHeader {  //  offset
   std::uint8_t kind;       //   0  data or unwritten
-  std::uint8_t codec;      //   1  0: as it is. Others are refused
-  le16 reserved;           //   2  zero; checked on read
+  std::uint8_t codec;      //   1  Codec; of data only
+  le16 raw_blocks;         //   2  of the whole extent decompressed; zero unless compressed
   le32 blocks;             //   4  1 ..= kExtentBlocksMax, in the file
   le64 first;              //   8  BlockNo
   le64 birth;              //  16  generation that allocated it; snapshots compare it
-  le32 disk_blocks;        //  24  equal to blocks unless compressed
+  le32 disk_blocks;        //  24  equal to blocks unless compressed; then of the whole extent
   le32 raw_offset;         //  28  blocks into the decompressed extent; zero unless compressed
 };
 static_assert(sizeof(FileExtentHeader) == 32 && alignof(FileExtentHeader) == 1);

@@ -2,6 +2,7 @@
 #include "storage/superblock.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <optional>
 
@@ -84,6 +85,9 @@ Result<Superblock> decode(const SuperblockRecord& record) {
       return fail(EUCLEAN, "superblock: a root that nothing writes");
     facts.roots[i] = {.page = root.page, .level = root.level};
   }
+  for (unsigned i = kTreeCount; i < kRootsMax; ++i)
+    if (!all_zero(std::bit_cast<std::array<std::uint8_t, sizeof(RootRecord)>>(record.roots[i])))
+      return fail(EUCLEAN, "superblock: a root that nothing writes");
   return facts;
 }
 

@@ -39,12 +39,13 @@ enum class Tree : std::uint8_t {
   collection = 8,  // ino of the root directory -> settings
   orphan = 9,      // ino -> nothing: unlinked while open, removed at mount
   snapshot = 10,   // pinned roots and what they keep from being free; written by checkpoints only
-  refcount = 11,   // first block -> count, only for shared extents
+  refcount = 11,   // first block -> how many references, only for shared blocks
   queue = 12,      // ino -> what the indexer still owes this file
   chunk = 13,      // ino, chunk -> byte range, lines, hash, slot
   space = 14,      // collection, kind, … -> spaces and the pieces of their columns
   meta = 15,       // text -> small facts about the volume
+  rider = 16,      // ino, file block -> bytes that were synced and have no place on the disk yet
 };
-inline constexpr unsigned kTreeCount = 16;
+inline constexpr unsigned kTreeCount = 17;
 
 }  // namespace vexfs

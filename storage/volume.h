@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/function_ref.h"
+#include "base/mutex.h"
 #include "base/result.h"
 #include "base/wait.h"
 #include "storage/block_device.h"
@@ -138,6 +139,12 @@ class Volume {
 
   virtual VolumeInfo info() const = 0;
   virtual bool read_only() const = 0;
+
+  // Orders changes of Tree::refcount; see storage/shared_blocks.h.
+  Mutex& sharing() { return sharing_; }
+
+ private:
+  Mutex sharing_{Rank::node_table};  // after the locks of files, before all of the store's
 };
 
 // Fills a superblock's worth of facts without replay or lock (`vexfs info`).

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstring>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,8 +47,8 @@ class ModelVolume : public Volume {
         pairs[std::string(as_text(record.key))] = as_text(record.value);
       else if (record.kind == TransactionReader::Kind::erase)
         pairs.erase(std::string(as_text(record.key)));
-      else if (record.kind == TransactionReader::Kind::free)
-        free_[static_cast<std::uint64_t>(record.extent.first)] = record.extent.blocks;
+      else
+        change_owner(record.kind == TransactionReader::Kind::adopt, record.extent);
     }
     VEXFS_ASSERT(!reader.failed());
     transaction.clear();
@@ -84,6 +85,11 @@ class ModelVolume : public Volume {
     Lock lock(mutex_);
     return {.total = blocks_, .free = blocks_ - next_};
   }
+  // Blocks that transactions have adopted and not freed.
+  std::set<std::uint64_t> owned() const {
+    Lock lock(mutex_);
+    return owned_;
+  }
   std::uint64_t reserved() const {
     Lock lock(mutex_);
     return reserved_;
@@ -115,10 +121,16 @@ class ModelVolume : public Volume {
   bool read_only() const override { return false; }
 
  private:
+  // Whoever adopts what is owned, or frees what is not, has lost count.
+  void change_owner(bool adopted, Extent extent) REQUIRES(mutex_) {
+    const auto first = static_cast<std::uint64_t>(extent.first);
+    for (std::uint64_t block = first; block < first + extent.blocks; ++block)
+      VEXFS_ASSERT(adopted ? owned_.insert(block).second : owned_.erase(block) == 1);
+  }
   const std::uint64_t blocks_;
   mutable Mutex mutex_{Rank::volume};
   std::map<std::string, std::string, std::less<>> trees_[kTreeCount] GUARDED_BY(mutex_);
-  std::map<std::uint64_t, std::uint32_t> free_ GUARDED_BY(mutex_);
+  std::set<std::uint64_t> owned_ GUARDED_BY(mutex_);
   std::map<std::uint64_t, std::string> data_ GUARDED_BY(mutex_);
   std::uint64_t next_ GUARDED_BY(mutex_) = 64;
   std::uint64_t reserved_ GUARDED_BY(mutex_) = 0;
