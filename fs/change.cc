@@ -44,7 +44,8 @@ Result<> Change::commit(Volume::CommitOptions options, WrittenSoFar written) {
       transaction.erase(Tree::inode, ino_key(node.ino));
       continue;
     }
-    const std::uint64_t pending = node.pages.first_pending(written.to);
+    const std::uint64_t pending =
+        written.all ? FilePages::kNone : node.pages.first_pending(written.to);
     logged[i] = loggable(node, change.next, pending);
     if (pending != FilePages::kNone && written.content != 0) logged[i].content = written.content;
     transaction.put(Tree::inode, ino_key(node.ino), bytes_of(logged[i].encode()));
@@ -57,7 +58,7 @@ Result<> Change::commit(Volume::CommitOptions options, WrittenSoFar written) {
     node.logged_size = logged[i].size;
     node.logged_content = logged[i].content;
     node.removed = node.removed || all_[i].removed;
-    node.stale_record = node.pages.first_pending(written.to) != FilePages::kNone;
+    node.stale_record = !written.all && node.pages.first_pending(written.to) != FilePages::kNone;
     node.loaded.store(true, std::memory_order_release);
     node.lsn.store(static_cast<std::uint64_t>(lsn), std::memory_order_relaxed);
   }

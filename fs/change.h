@@ -18,13 +18,14 @@
 namespace vexfs {
 
 // The attributes as they may be logged now: with a size and a content generation that cover only
-// what is on the disk, if blocks at and after `first_pending` are not.
+// what is on the disk or in the log, if blocks at and after `first_pending` are not.
 Inode loggable(const Node& node, const Inode& inode, std::uint64_t first_pending);
 
 // Of the one node edited, blocks before `to` that are being written are on the disk; `content`
 // is the generation of this state if others are not yet.
 struct WrittenSoFar {
   std::uint64_t to = 0;
+  bool all = false;  // what is not, is in this transaction
   std::uint64_t content = 0;
 };
 

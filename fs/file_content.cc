@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/buffer_pool.h"
+#include "fs/write_room.h"
 #include "storage/file_data.h"
 
 namespace vexfs {
@@ -69,22 +70,15 @@ class OldBlocks {
 };
 
 // A dirty page for the block, with its old content.
-MutableBytes dirty_page(Node& node, const OldBlocks& old, std::uint64_t block) {
+MutableBytes dirty_page(Node& node, const Room& room, const OldBlocks& old, std::uint64_t block) {
   bool fresh = false;
-  const MutableBytes page = node.pages.dirty(block, fresh);
+  const MutableBytes page = node.pages.dirty(block, room.reserved(block), fresh);
   if (!fresh) return page;
   if (const std::byte* content = old.find(block))
     std::memcpy(page.data(), content, page.size());
   else
     std::memset(page.data(), 0, page.size());
   return page;
-}
-
-Result<> reserve(FilesState& state, std::size_t pages) {
-  if (pages == 0) return {};
-  VEXFS_CHECK(state.volume.reserve(pages));
-  state.write_back.count_dirty(static_cast<std::int64_t>(pages));
-  return {};
 }
 
 }  // namespace
@@ -127,13 +121,13 @@ Result<> write_content(FilesState& state, Node& node, std::uint64_t offset, Byte
   if (last_in_part && (last != first || offset % kBlockBytes == 0))
     VEXFS_CHECK(old.load(state, node, last, wait));
 
-  std::size_t fresh = zero_tail ? 1 : 0;
-  for (std::uint64_t block = first; block <= last; ++block) fresh += !node.pages.is_dirty(block);
-  VEXFS_CHECK(reserve(state, fresh));
-  if (zero_tail) dirty_page(node, old, tail);
+  VEXFS_TRY(const Room room,
+            Room::take(state, node,
+                       {.first = first, .last = last, .also = zero_tail ? tail : first}, wait));
+  if (zero_tail) dirty_page(node, room, old, tail);
   for (std::uint64_t block = first; block <= last; ++block) {
     const Overlap part = overlap(block, offset, from.size());
-    const MutableBytes page = dirty_page(node, old, block);
+    const MutableBytes page = dirty_page(node, room, old, block);
     std::memcpy(page.data() + part.in_block, from.data() + part.in_range, part.bytes);
   }
   node.inode.size = std::max(size, end);
@@ -146,8 +140,9 @@ Result<> zero_in_block(FilesState& state, Node& node, std::uint64_t from, std::u
   to = std::min(to, (block + 1) * kBlockBytes);
   OldBlocks old;
   VEXFS_CHECK(old.load(state, node, block, wait));
-  VEXFS_CHECK(reserve(state, node.pages.is_dirty(block) ? 0 : 1));
-  const MutableBytes page = dirty_page(node, old, block);
+  VEXFS_TRY(const Room room,
+            Room::take(state, node, {.first = block, .last = block, .also = block}, wait));
+  const MutableBytes page = dirty_page(node, room, old, block);
   std::memset(page.data() + from % kBlockBytes, 0, to - from);
   return {};
 }

@@ -24,6 +24,7 @@ Result<> Resize::prepare(std::uint64_t size, Wait wait) {
     rest_ = done != kBlocksEnd;
     if (rest_ && wait == Wait::never) return fail(EAGAIN, "files: long truncation");
     edit.log(change_.transaction);
+    FilesState::erase_riders(change_.transaction, node_, cut_, FilePages::kNone);
     next.blocks += static_cast<std::uint64_t>(edit.blocks_added());
     if (rest_)
       change_.transaction.put(Tree::intent, truncate_intent_key(node_.ino), Key().u64(cut_));
@@ -36,7 +37,7 @@ Result<> Resize::prepare(std::uint64_t size, Wait wait) {
 
 Result<> Resize::commit(Wait wait) {
   const bool shrinks = cut_ != FilePages::kNone;
-  const bool all = node_.pages.empty();
+  const bool all = !node_.pages.any_pending();
   const std::uint64_t partly = state_.clock.next();
   state_.index.log_changed(change_.transaction, node_.ino,
                            all ? change_.edit(node_).content : partly);
@@ -45,7 +46,7 @@ Result<> Resize::commit(Wait wait) {
   if (!shrinks) return {};
   state_.drop_pages(node_, cut_, FilePages::kNone);
   const std::uint64_t size = node_.inode.size;
-  if (size % kBlockBytes != 0 && node_.pages.is_dirty(size / kBlockBytes))
+  if (size % kBlockBytes != 0 && node_.pages.holds(size / kBlockBytes))
     VEXFS_CHECK(zero_in_block(state_, node_, size, size + kBlockBytes, Wait::never));
   node_.flush_on_close = true;
   if (rest_) return state_.finish_truncation(node_, cut_);
@@ -58,13 +59,14 @@ Result<> make_hole(FilesState& state, Node& node, std::uint64_t from, std::uint6
     VEXFS_TRY(const std::uint64_t done, edit.remove(from, to, kRecordsMax));
     Change change(state.volume);
     edit.log(change.transaction);
+    FilesState::erase_riders(change.transaction, node, from, done);
     Inode& next = change.edit(node);
     next.blocks += static_cast<std::uint64_t>(edit.blocks_added());
     next.content = state.clock.next();
     next.mtime_ns = next.ctime_ns = now_ns();
     const std::uint64_t partly = state.clock.next();
     state.index.log_changed(change.transaction, node.ino,
-                            node.pages.empty() ? next.content : partly);
+                            node.pages.any_pending() ? partly : next.content);
     VEXFS_CHECK(change.commit({.freeing = true}, {.content = partly}));
     state.drop_pages(node, from, done);
     node.changed = true;

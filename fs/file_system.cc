@@ -128,6 +128,12 @@ class Mounted final : public FileSystem {
     if (is_hidden(node)) return fail(EOPNOTSUPP, "file_system: .vexfs has no blocks");
     return files_->fallocate(caller, node, handle, mode, offset, length, wait);
   }
+  Result<std::uint64_t> copy_range(const Caller& caller, NodeId from, std::uint64_t from_offset,
+                                   NodeId to, std::uint64_t to_offset, std::uint64_t length,
+                                   Wait wait) override {
+    if (is_hidden(from) || is_hidden(to)) return fail(EOPNOTSUPP, "file_system: computed");
+    return files_->copy_range(caller, from, from_offset, to, to_offset, length, wait);
+  }
   Result<std::uint64_t> lseek(const Caller& caller, NodeId node, std::uint64_t handle,
                               std::uint64_t offset, int whence, Wait wait) override {
     if (is_hidden(node)) return fail(EINVAL, "file_system: .vexfs has no holes");
@@ -239,7 +245,8 @@ Result<std::unique_ptr<FileSystem>> FileSystem::open(Volume& volume, FileSystemO
   ContentIndex& index = engine ? static_cast<ContentIndex&>(*engine) : no_index();
   VEXFS_TRY(std::unique_ptr<Files> files, Files::open(volume, index,
                                                       {.commit_seconds = options.commit_seconds,
-                                                       .read_only = options.read_only}));
+                                                       .read_only = options.read_only,
+                                                       .compression = options.compression}));
   return std::make_unique<Mounted>(std::move(engine), std::move(files));
 }
 

@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "fs/types.h"
+#include "storage/compression.h"
 
 namespace vexfs {
 
@@ -29,6 +30,7 @@ struct FileSystemOptions {
   bool read_only = false;
   bool index = true;  // false: no engine; user.vexfs.* and questions answer ENOTSUP
   unsigned index_workers = 1;
+  Compression compression;  // of file content
 };
 
 class FileSystem {
@@ -78,6 +80,13 @@ class FileSystem {
                              std::uint64_t offset, std::uint64_t length, Wait) = 0;
   virtual Result<std::uint64_t> lseek(const Caller&, NodeId node, std::uint64_t handle,
                                       std::uint64_t offset, int whence, Wait) = 0;
+  // copy_file_range(2) without flags; how many bytes, may be short. EOPNOTSUPP: copy by hand.
+  virtual Result<std::uint64_t> copy_range(const Caller&, NodeId /*from*/,
+                                           std::uint64_t /*from_offset*/, NodeId /*to*/,
+                                           std::uint64_t /*to_offset*/, std::uint64_t /*length*/,
+                                           Wait) {
+    return fail(EOPNOTSUPP, "file_system: copy_range");
+  }
   virtual Result<> flush(const Caller&, NodeId node, std::uint64_t handle, Wait) = 0;
   virtual void release(NodeId node, std::uint64_t handle, int flags) = 0;
   // Answers through `done`, once, from any thread, when content and names are durable (or the

@@ -38,8 +38,9 @@ Result<std::unique_ptr<Files>> Files::open(Volume& volume, ContentIndex& index,
                                        : std::unexpected(root.error());
   if (!state->read_only) {
     VEXFS_CHECK(state->recover());
-    state->write_back.start();
   }
+  VEXFS_CHECK(state->write_back.load_riders(state->nodes));
+  if (!state->read_only) state->write_back.start();
   return std::unique_ptr<Files>(new Files(std::move(state)));
 }
 

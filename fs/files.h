@@ -14,6 +14,7 @@
 #include "fs/types.h"
 #include "search/content_index.h"
 #include "search/file_view.h"
+#include "storage/compression.h"
 #include "storage/volume.h"
 
 namespace vexfs {
@@ -22,6 +23,7 @@ struct FilesOptions {
   unsigned commit_seconds = 5;                          // dirty content is in the log after this
   std::size_t dirty_bytes_max = std::size_t{64} << 20;  // of all files, in memory
   bool read_only = false;
+  Compression compression = {};
 };
 
 struct FilesState;
@@ -77,6 +79,10 @@ class Files final : public FileView {
   // Modes: 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE[|KEEP_SIZE]; EOPNOTSUPP for others.
   Result<> fallocate(const Caller&, NodeId node, std::uint64_t handle, int mode,
                      std::uint64_t offset, std::uint64_t length, Wait);
+  // copy_file_range(2): shares whole blocks where both offsets allow it. Returns how many bytes,
+  // short where it is much; 0 at the end. EINVAL for overlapping ranges of one file.
+  Result<std::uint64_t> copy_range(const Caller&, NodeId from, std::uint64_t from_offset, NodeId to,
+                                   std::uint64_t to_offset, std::uint64_t length, Wait);
   Result<std::uint64_t> lseek(const Caller&, NodeId node, std::uint64_t handle,
                               std::uint64_t offset, int whence, Wait);
   Result<> flush(const Caller&, NodeId node, std::uint64_t handle, Wait);

@@ -58,7 +58,10 @@ Result<Attributes> Files::setattr(const Caller& caller, NodeId id, const SetAttr
     Inode& next = change.edit(*node);
     if (set.size) {
       Resize resize(*state_, *node, change);
-      VEXFS_CHECK(resize.prepare(size, wait));
+      const auto prepared = resize.prepare(size, wait);
+      // It may have made a page dirty; then the node stays in memory whatever comes.
+      if (node->pages.any_pending()) state_->mark_stale(node);
+      VEXFS_CHECK(prepared);
       drop_set_id(caller, next);
       set_owner_and_mode(set, next);
       set_times(set, next);

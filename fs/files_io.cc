@@ -81,7 +81,7 @@ Result<std::size_t> Files::write(const Caller& caller, NodeId id, std::uint64_t,
     drop_set_id(caller, node->inode);
     state_->touch_content(*node);
     state_->mark_stale(node);
-    dirty = node->pages.dirty_count();
+    dirty = node->pages.waiting_count();
   }
   state_->write_back.write_back_if_large(node, dirty);
   state_->index.changed(node->ino);
@@ -100,20 +100,45 @@ Result<> Files::flush(const Caller&, NodeId id, std::uint64_t, Wait wait) {
   return {};
 }
 
+namespace {
+
+// What is little goes into the log; false: there is more.
+Result<bool> log_content(FilesState& state, const NodeRef& node, Wait wait) {
+  std::size_t riders = 0;
+  {
+    VEXFS_TRY(const auto hold, WriteHold::take(state.volume, *node, wait));
+    VEXFS_TRY(const bool all, state.write_back.log_pages(*node, wait));
+    if (!all) return false;
+    riders = node->pages.rider_count();
+  }
+  state.write_back.write_back_if_many_riders(node, riders);
+  return true;
+}
+
+Result<> log_or_write_back(FilesState& state, const NodeRef& node) {
+  VEXFS_TRY(const bool logged, log_content(state, node, Wait::allowed));
+  return logged ? Result<>() : state.write_back.write_back(*node);
+}
+
+}  // namespace
+
 void Files::fsync(const Caller&, NodeId id, std::uint64_t, bool, Done done) {
   NodeRef node = state_->pin(id);
-  bool clean = false;
-  if (auto hold = ReadHold::take(state_->volume, *node, Wait::never))
-    clean = node->pages.empty() && !node->stale_record && node->write_error.load() == 0;
-  if (clean) return state_->volume.sync(Lsn{node->lsn.load()}, std::move(done));
-  state_->write_back.submit([this, node = std::move(node), done = std::move(done)]() mutable {
-    auto written = state_->write_back.write_back(*node);
-    // A failure of an earlier round is reported once, by the fsync that comes first.
-    const int earlier = node->write_error.exchange(0);
-    if (written && earlier) written = fail(earlier, "files: earlier write-back failed");
-    if (!written) return done(written);
-    state_->volume.sync(Lsn{node->lsn.load()}, std::move(done));
-  });
+  const auto durable = [](FilesState& state, Node& of, Done then) {
+    state.volume.sync(Lsn{of.lsn.load()}, std::move(then));
+  };
+  if (node->write_error.load() == 0)
+    if (const auto logged = log_content(*state_, node, Wait::never); logged && *logged)
+      return durable(*state_, *node, std::move(done));
+  state_->write_back.submit(
+      [this, durable, node = std::move(node), done = std::move(done)]() mutable {
+        auto written = log_or_write_back(*state_, node);
+        // A failure of an earlier round is reported once, by the fsync that comes first.
+        const int earlier = node->write_error.exchange(0);
+        if (written && earlier) written = fail(earlier, "files: earlier write-back failed");
+        if (!written) return done(written);
+        durable(*state_, *node, std::move(done));
+      });
 }
 
 void Files::sync_all(Done done) {

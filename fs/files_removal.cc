@@ -13,6 +13,7 @@
 #include "fs/inode_format.h"
 #include "fs/xattrs.h"
 #include "storage/extent_edit.h"
+#include "storage/rider_format.h"
 
 namespace vexfs {
 
@@ -35,6 +36,15 @@ Result<Freed> free_content(Volume& volume, Transaction& transaction, ExtentEdit&
   return Freed{.all = done == kBlocksEnd && attributes, .blocks_added = edit.blocks_added()};
 }
 
+// Of a file that is not in memory.
+Result<> erase_all_riders(Volume& volume, Transaction& transaction, Ino ino) {
+  return volume.scan(Tree::rider, rider_key(ino, 0), rider_key(ino, FilePages::kNone),
+                     [&](Bytes key, Bytes) {
+                       transaction.erase(Tree::rider, key);
+                       return true;
+                     });
+}
+
 }  // namespace
 
 Result<FilesState::Loss> FilesState::lose_last_name(Change& change, Node& node, Wait wait) {
@@ -46,6 +56,7 @@ Result<FilesState::Loss> FilesState::lose_last_name(Change& change, Node& node, 
   index.log_removed(transaction, node.ino);
   VEXFS_TRY(const Freed freed,
             free_content(volume, transaction, change.edit_extents(node.ino, wait), node.ino, wait));
+  erase_riders(transaction, node, 0, FilePages::kNone);
   if (freed.all) {
     change.remove(node);
     transaction.erase(Tree::orphan, ino_key(node.ino));
@@ -79,6 +90,7 @@ Result<> FilesState::reap(Ino ino) {
     Transaction transaction;
     ExtentEdit edit(volume, ino, Wait::allowed);
     VEXFS_TRY(const Freed freed, free_content(volume, transaction, edit, ino, Wait::allowed));
+    VEXFS_CHECK(erase_all_riders(volume, transaction, ino));
     all = freed.all;
     if (all) {
       transaction.erase(Tree::inode, ino_key(ino));

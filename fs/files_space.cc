@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Holes: fallocate and lseek.
+// Space: fallocate and lseek.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "fs/file_content.h"
+#include "fs/file_preallocate.h"
 #include "fs/file_resize.h"
 #include "fs/files_state.h"
 #include "storage/file_data.h"
@@ -21,6 +22,36 @@ Result<> zero_range(FilesState& state, Node& node, std::uint64_t from, std::uint
   if (from < head_end) VEXFS_CHECK(zero_in_block(state, node, from, head_end, Wait::allowed));
   if (tail_start < to) VEXFS_CHECK(zero_in_block(state, node, tail_start, to, Wait::allowed));
   return make_hole(state, node, head_end / kBlockBytes, tail_start / kBlockBytes);
+}
+
+// The same of what lies in the file; what reaches its end takes the whole last block, and what was
+// allocated behind it.
+Result<> zero_content(FilesState& state, Node& node, std::uint64_t from, std::uint64_t to) {
+  const std::uint64_t size = node.inode.size;
+  const std::uint64_t block_end = (size + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
+  if (from < size) VEXFS_CHECK(zero_range(state, node, from, to < size ? to : block_end));
+  const std::uint64_t behind = std::max(size, from);
+  return make_hole(state, node, (behind + kBlockBytes - 1) / kBlockBytes, to / kBlockBytes);
+}
+
+struct SpaceMode {
+  int what = 0;  // FALLOC_FL_ZERO_RANGE, FALLOC_FL_PUNCH_HOLE or 0
+  bool keep_size = false;
+};
+struct ByteRange {
+  std::uint64_t from = 0, to = 0;
+};
+
+Result<> change_space(FilesState& state, Node& node, SpaceMode mode, ByteRange range) {
+  if (mode.what != 0) VEXFS_CHECK(zero_content(state, node, range.from, range.to));
+  if (mode.what == FALLOC_FL_PUNCH_HOLE) return {};
+  VEXFS_CHECK(preallocate(state, node, range.from / kBlockBytes,
+                          (range.to + kBlockBytes - 1) / kBlockBytes));
+  if (mode.keep_size || range.to <= node.inode.size) return {};
+  Change change(state.volume);
+  Resize resize(state, node, change);
+  VEXFS_CHECK(resize.prepare(range.to, Wait::allowed));
+  return resize.commit(Wait::allowed);
 }
 
 Result<std::uint64_t> find_data(FilesState& state, const Node& node, std::uint64_t block,
@@ -50,36 +81,32 @@ Result<> Files::fallocate(const Caller& caller, NodeId id, std::uint64_t, int mo
   VEXFS_CHECK(state_->writable());
   const bool keep_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
   const int what = mode & ~FALLOC_FL_KEEP_SIZE;
-  // Preallocation (0) is not offered: a new block is written for each change, so it would
-  // promise what a full volume could not keep. glibc's posix_fallocate() then writes zeros.
-  if (what != FALLOC_FL_ZERO_RANGE && !(what == FALLOC_FL_PUNCH_HOLE && keep_size))
+  if (what != 0 && what != FALLOC_FL_ZERO_RANGE && !(what == FALLOC_FL_PUNCH_HOLE && keep_size))
     return fail(EOPNOTSUPP, "files: fallocate mode");
   if (length == 0) return fail(EINVAL, "files: fallocate of nothing");
   if (offset > kFileBytesMax || length > kFileBytesMax - offset)
     return fail(EFBIG, "files: file over 16 TiB");
   if (wait == Wait::never) return fail(EAGAIN, "files: fallocate waits");
   const NodeRef node = state_->pin(id);
+  bool changed = false;
   {
     VEXFS_TRY(const auto serial, SerialHold::take(*node, wait));
     VEXFS_TRY(const auto hold, WriteHold::take(state_->volume, *node, wait));
     if (!node->inode.is_regular()) return fail(ENODEV, "files: fallocate of no regular file");
     if (node->removed) return fail(ENOENT, "files: fallocate of a removed file");
-    const std::uint64_t end = offset + length, size = node->inode.size;
-    // What reaches the end takes the whole last block.
-    const std::uint64_t last =
-        end < size ? end : (size + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
-    if (offset < size) VEXFS_CHECK(zero_range(*state_, *node, offset, last));
-    if (what == FALLOC_FL_ZERO_RANGE && !keep_size && end > size) {
-      Change change(state_->volume);
-      Resize resize(*state_, *node, change);
-      VEXFS_CHECK(resize.prepare(end, wait));
-      VEXFS_CHECK(resize.commit(wait));
-    }
+    const std::uint64_t end = offset + length, old_size = node->inode.size;
+    const auto done = change_space(*state_, *node, {.what = what, .keep_size = keep_size},
+                                   {.from = offset, .to = end});
     drop_set_id(caller, node->inode);
-    state_->touch_content(*node);
-    state_->mark_stale(node);
+    changed = what != 0 || node->inode.size != old_size;
+    if (changed)
+      state_->touch_content(*node);
+    else
+      node->inode.ctime_ns = now_ns();
+    state_->mark_stale(node);  // also of what a failure has left half done
+    VEXFS_CHECK(done);
   }
-  state_->index.changed(node->ino);
+  if (changed) state_->index.changed(node->ino);
   return {};
 }
 

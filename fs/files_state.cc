@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "fs/inode_format.h"
+#include "storage/rider_format.h"
 
 namespace vexfs {
 
@@ -21,8 +22,9 @@ FilesState::FilesState(Volume& on, ContentIndex& to, const FilesOptions& with)
       name_seed(on.info().id_low),
       clock(on.info().mount_epoch),
       write_back(on, to, clock,
-                 {.commit_seconds = with.commit_seconds, .dirty_bytes_max = with.dirty_bytes_max}) {
-}
+                 {.commit_seconds = with.commit_seconds,
+                  .dirty_bytes_max = with.dirty_bytes_max,
+                  .compression = with.compression}) {}
 
 Result<> FilesState::writable() const {
   if (read_only) return fail(EROFS, "files: mounted read-only");
@@ -55,7 +57,7 @@ Entry FilesState::entry_of(Node& node) {
 }
 
 struct stat FilesState::stat_of(const Node& node) const {
-  return to_stat(node.ino, node.inode, node.pages.count());
+  return to_stat(node.ino, node.inode, node.pages.count() - node.pages.unreserved_count());
 }
 
 void FilesState::mark_stale(const NodeRef& node) {
@@ -87,9 +89,13 @@ void FilesState::tell_closed(Node& node) {
 }
 
 void FilesState::drop_pages(Node& node, std::uint64_t from, std::uint64_t to) {
-  const std::size_t pages = node.pages.drop(from, to);
-  volume.unreserve(pages);
-  write_back.count_dirty(-static_cast<std::int64_t>(pages));
+  write_back.let_go(node.pages.drop(from, to));
+}
+
+void FilesState::erase_riders(Transaction& transaction, const Node& node, std::uint64_t from,
+                              std::uint64_t to) {
+  for (const std::uint64_t block : node.pages.riders(from, to))
+    transaction.erase(Tree::rider, rider_key(node.ino, block));
 }
 
 void drop_set_id(const Caller& caller, Inode& inode) {

@@ -61,6 +61,9 @@ struct FilesState {
   static bool wants_atime(const Inode& inode);
   void tell_closed(Node& node);
   void drop_pages(Node& node, std::uint64_t from, std::uint64_t to);
+  // Of blocks whose pages are dropped after the commit.
+  static void erase_riders(Transaction& transaction, const Node& node, std::uint64_t from,
+                           std::uint64_t to);
 
   // --- removal (fs/files_removal.cc)
   // What became of a node without names: it waits for its last close, or is gone from the trees,

@@ -84,6 +84,22 @@ void on_lseek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence,
         static_cast<std::uint64_t>(offset), whence);
 }
 
+void on_copy_file_range(fuse_req_t req, fuse_ino_t from, off_t from_offset, fuse_file_info*,
+                        fuse_ino_t to, off_t to_offset, fuse_file_info*, std::size_t length,
+                        int flags) noexcept {
+  const auto call = [](FileSystem& files, const Caller& caller, Wait wait, NodeId source,
+                       std::uint64_t source_offset, NodeId target, std::uint64_t target_offset,
+                       std::uint64_t bytes, int how) -> Result<BytesWritten> {
+    if (how != 0) return fail(EINVAL, "fuse: flags of copy_file_range");
+    VEXFS_TRY(const std::uint64_t copied,
+              files.copy_range(caller, source, source_offset, target, target_offset, bytes, wait));
+    return BytesWritten{.bytes = copied};
+  };
+  serve(req, FuseOp::copy_file_range, kind_of(from), call, NodeId{from},
+        static_cast<std::uint64_t>(from_offset), NodeId{to}, static_cast<std::uint64_t>(to_offset),
+        std::uint64_t{length}, flags);
+}
+
 void on_flush(fuse_req_t req, fuse_ino_t node, fuse_file_info* file) noexcept {
   const auto call = [](FileSystem& files, const Caller& caller, Wait wait, NodeId of,
                        std::uint64_t handle) { return files.flush(caller, of, handle, wait); };
@@ -134,6 +150,7 @@ void add_data_operations(fuse_lowlevel_ops& ops) {
   ops.write = on_write;
   ops.fallocate = on_fallocate;
   ops.lseek = on_lseek;
+  ops.copy_file_range = on_copy_file_range;
   ops.flush = on_flush;
   ops.release = on_release;
   ops.fsync = on_fsync;

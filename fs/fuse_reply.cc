@@ -14,11 +14,12 @@ namespace vexfs {
 namespace {
 
 constexpr std::array kOpNames = {
-    "lookup",   "forget",    "getattr",     "setattr",    "readlink", "mknod",   "mkdir",
-    "unlink",   "rmdir",     "symlink",     "rename",     "link",     "create",  "open",
-    "read",     "write",     "fallocate",   "lseek",      "flush",    "release", "fsync",
-    "opendir",  "readdir",   "readdirplus", "releasedir", "fsyncdir", "statfs",  "setxattr",
-    "getxattr", "listxattr", "removexattr"};
+    "lookup",          "forget",     "getattr",  "setattr", "readlink",  "mknod",
+    "mkdir",           "unlink",     "rmdir",    "symlink", "rename",    "link",
+    "create",          "open",       "read",     "write",   "fallocate", "lseek",
+    "copy_file_range", "flush",      "release",  "fsync",   "opendir",   "readdir",
+    "readdirplus",     "releasedir", "fsyncdir", "statfs",  "setxattr",  "getxattr",
+    "listxattr",       "removexattr"};
 static_assert(kOpNames.size() == static_cast<std::size_t>(FuseOp::removexattr) + 1);
 
 struct OpMetrics {

@@ -43,6 +43,7 @@ enum class FuseOp : std::uint8_t {
   write,
   fallocate,
   lseek,
+  copy_file_range,
   flush,
   release,
   fsync,

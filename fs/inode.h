@@ -25,6 +25,7 @@ struct Inode {
   std::int64_t birth_ns = 0, ctime_ns = 0, mtime_ns = 0, atime_ns = 0;
   std::uint32_t generation = 1;   // of the inode number
   std::uint32_t xattr_bytes = 0;  // names of its xattrs
+  bool preallocated = false;      // fallocate() has promised it space
 
   bool is_directory() const { return S_ISDIR(mode); }
   bool is_regular() const { return S_ISREG(mode); }

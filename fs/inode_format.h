@@ -15,6 +15,10 @@ namespace vexfs {
 
 inline constexpr std::uint16_t kInodeVersion = 1;
 
+// Flags. Preallocated: fallocate() has promised it space, so its blocks are neither compressed
+// nor inline, and are written in place where a full volume leaves no other way.
+inline constexpr std::uint32_t kInodePreallocated = 1;
+
 struct InodeRecord {                      //  offset
   le16 version;                           //   0  kInodeVersion
   le16 reserved_low;                      //   2  zero; checked on read
@@ -22,7 +26,7 @@ struct InodeRecord {                      //  offset
   le32 uid;                               //   8
   le32 gid;                               //  12
   le32 links;                             //  16  names; of a directory 2 + subdirectories
-  le32 flags;                             //  20  zero; checked on read
+  le32 flags;                             //  20  kInodePreallocated; others are refused
   le64 size;                              //  24  bytes; never covers bytes not on disk
   le64 blocks;                            //  32  data blocks held, of kBlockBytes
   le64 rdev;                              //  40  device nodes

@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/write_back.h"
 
+#include <algorithm>
 #include <chrono>
-#include <cstring>
 
 #include "base/log.h"
 #include "base/metrics.h"
 #include "fs/change.h"
-#include "fs/node_hold.h"
 #include "storage/extent_edit.h"
-#include "storage/file_data.h"
+#include "storage/rider_format.h"
 
 namespace vexfs {
 
 namespace {
 
-constexpr std::size_t kExtentBytes = std::size_t{kExtentBlocksMax} * kBlockBytes;
 // One transaction takes pieces until it has this much; a piece adds at most some 24 KiB.
 constexpr std::size_t kLogBytes = 96 << 10;
 constexpr unsigned kThreads = 3;
+// Of a file that has no room for its pages but where it has blocks: one round of them passes
+// through the log.
+constexpr std::size_t kInPlacePages = 64;
+// A file with at most so many pages shares its flush with others, so many files and pages at once.
+constexpr std::size_t kLittlePages = 16, kBatchFiles = 64, kBatchPages = 512;
 
 struct WriteBackMetrics {
   Histogram& file_seconds =
       metrics::histogram("vexfs_writeback_file_seconds", "One file written back and logged");
   Counter& files = metrics::counter("vexfs_writeback_files_total", "Files written back");
-  Counter& inline_files =
-      metrics::counter("vexfs_writeback_inline_total", "Files whose content went into the log");
   Counter& failures =
       metrics::counter("vexfs_writeback_failures_total", "Files that could not be written back");
   Gauge& dirty_bytes =
@@ -35,13 +36,6 @@ struct WriteBackMetrics {
 WriteBackMetrics& figures() {
   static WriteBackMetrics all;
   return all;
-}
-
-// The content of block 0 as an inline extent.
-FileExtent inline_extent(const Buffer& page, std::uint64_t size) {
-  const std::string_view text = as_text(page.bytes().first(size));
-  const std::size_t end = text.find_last_not_of('\0') + 1;  // npos + 1 is 0
-  return {.blocks = 1, .kind = ExtentKind::inline_bytes, .bytes = std::string(text.substr(0, end))};
 }
 
 }  // namespace
@@ -103,155 +97,225 @@ void WriteBack::remove_clean(Node& node) {
   dirty_.erase(it);
 }
 
+void WriteBack::let_go(FilePages::Gone gone) {
+  volume_.unreserve(gone.reserved);
+  count_dirty(-static_cast<std::int64_t>(gone.pages));
+}
+
 void WriteBack::count_dirty(std::int64_t blocks) {
   dirty_blocks_.fetch_add(blocks, std::memory_order_relaxed);
   figures().dirty_bytes.add(blocks * kBlockBytes);
 }
 
+Result<> WriteBack::flush() {
+  return volume_.flush_data(FlushSite::file_content);
+}
+
 Result<> WriteBack::write_back(Node& node) {
   VEXFS_TRY(const auto serial, SerialHold::take(node, Wait::allowed));
+  return write_back_held(node);
+}
+
+Result<> WriteBack::write_back_held(Node& node) {
   const Timed timed(figures().file_seconds);
-  return write_serially(node);
+  for (;;) {
+    Placing placing(node);
+    bool anything = false;
+    VEXFS_CHECK(begin(placing, anything));
+    if (!anything) return {};
+    auto written = write(placing);
+    if (written && !placing.small) written = flush();
+    VEXFS_CHECK(end(placing, written));
+    if (!placing.more) return {};
+  }
 }
 
-Result<> WriteBack::write_serially(Node& node) {
-  bool small = false;
-  {
-    VEXFS_TRY(const auto hold, WriteHold::take(volume_, node, Wait::allowed));
-    if (node.removed) drop_removed(node);
-    if (node.pages.empty()) return commit_record(node);
-    small =
-        node.inode.size <= kInlineBytesMax && node.pages.count() == 1 && node.pages.next(0) == 0;
-    node.pages.begin_writing();
+Result<> WriteBack::begin(Placing& placing, bool& anything) {
+  Node& node = placing.node;
+  VEXFS_TRY(const auto hold, WriteHold::take(volume_, node, Wait::allowed));
+  if (node.removed) drop_removed(node);
+  if (node.pages.empty()) return log_record(node, Wait::allowed);
+  std::size_t pages_max = node.pages.waiting_count();
+  if (node.inode.preallocated) {
+    VEXFS_TRY(placing.own,
+              own_blocks(volume_, node.ino, node.pages.next(0), node.pages.end(), Wait::allowed));
+    // Pages that have a block of data to go to are better off with a new one, where there is.
+    node.pages.reserve_waiting(
+        [&](std::uint64_t block) {
+          const FileExtent* own = own_block(placing.own, block);
+          return own == nullptr || own->kind == ExtentKind::data;
+        },
+        [this] { return volume_.reserve(1).has_value(); });
+    if (node.pages.unreserved_count() != 0) pages_max = kInPlacePages;
   }
-  // What is being written does not change and only this thread, which has Node::write_back,
-  // ends that; so it is read without the lock.
-  Extents extents;
-  std::size_t done = 0;
-  auto result = write_pages(node, small, extents);
-  if (result && !small) result = volume_.flush_data(FlushSite::file_content);
-  if (result) result = commit_extents(node, extents, done);
-  if (!result) {
-    give_up(node, extents, done, result.error());
-    return result;
-  }
-  figures().files.add();
-  if (small) figures().inline_files.add();
+  placing.small = fits_inline(node);
+  node.pages.begin_writing(pages_max);
+  placing.more = node.pages.waiting_count() != 0;
+  anything = true;
   return {};
 }
 
-Result<> WriteBack::commit_record(Node& node) {
-  if (node.stale_record && !node.removed) {
-    Change change(volume_);
-    const Inode& inode = change.edit(node);
-    if (inode.content != node.logged_content)
-      index_.log_changed(change.transaction, node.ino, inode.content);
-    // What it logs was promised when it was taken, so a full volume may not refuse it.
-    VEXFS_CHECK(change.commit({.freeing = true}));
-  }
-  remove_clean(node);
-  return {};
-}
-
-Result<> WriteBack::write_pages(const Node& node, bool small, Extents& extents) {
-  const FilePages::Map& pages = node.pages.writing();
-  if (small) {
-    extents.push_back(inline_extent(pages.begin()->second, kInlineBytesMax));
+// What is being written does not change and only this thread, which has Node::write_back, ends
+// that; so it is read without the lock.
+Result<> WriteBack::write(Placing& placing) {
+  if (placing.small) {
+    placing.extents.push_back({.extent = inline_extent(placing.node.pages.writing())});
     return {};
   }
-  const Buffer run = Buffer::take(kExtentBytes);
-  for (auto it = pages.begin(); it != pages.end();) {
-    const std::uint64_t first = it->first;
-    std::size_t bytes = 0;
-    for (; it != pages.end() && it->first == first + bytes / kBlockBytes && bytes < run.size();
-         ++it, bytes += kBlockBytes)
-      std::memcpy(run.data() + bytes, it->second.data(), kBlockBytes);
-    VEXFS_TRY(auto written, write_file_blocks(volume_, first, run.bytes().first(bytes)));
-    for (FileExtent& extent : written) extents.push_back(std::move(extent));
+  if (!placing.own.empty()) VEXFS_CHECK(log_in_place(placing));
+  const bool plain = placing.node.inode.preallocated;
+  return write_pages(volume_, placing, plain ? Compression{} : options_.compression);
+}
+
+Result<> WriteBack::end(Placing& placing, Result<> written) {
+  if (written) written = commit_placed(placing);
+  if (!written) {
+    give_up(placing, written.error());
+    return written;
   }
+  figures().files.add();
   return {};
 }
 
-Result<> WriteBack::commit_extents(Node& node, const Extents& extents, std::size_t& done) {
-  while (done < extents.size()) {
+Result<> WriteBack::commit_placed(Placing& placing) {
+  Node& node = placing.node;
+  const auto& extents = placing.extents;
+  do {
     VEXFS_TRY(const auto hold, WriteHold::take(volume_, node, Wait::allowed));
     if (node.removed) {
       drop_removed(node);
       remove_clean(node);
-      for (; done < extents.size(); ++done)
-        if (extents[done].on_disk()) volume_.release(extents[done].where());
+      release_placed(volume_, placing);
       break;
     }
-    VEXFS_TRY(const std::size_t taken, commit_some(node, std::span(extents).subspan(done)));
-    done += taken;
+    VEXFS_TRY(const std::size_t taken,
+              commit_some(node, std::span(extents).subspan(placing.committed), Wait::allowed));
+    placing.committed += taken;
     if (node.pages.empty()) remove_clean(node);
-  }
+  } while (placing.committed < extents.size());
   return {};
 }
 
 // One transaction; how many of `extents` it has taken.
-Result<std::size_t> WriteBack::commit_some(Node& node, std::span<const FileExtent> extents) {
-  ExtentEdit edit(volume_, node.ino, Wait::allowed);
+Result<std::size_t> WriteBack::commit_some(Node& node, std::span<const PlacedExtent> extents,
+                                           Wait wait) {
+  ExtentEdit edit(volume_, node.ino, wait);
   std::size_t taken = 0;
-  while (taken < extents.size() && edit.log_bytes() < kLogBytes)
-    VEXFS_CHECK(edit.put(extents[taken++]));
-  const std::uint64_t from = extents.front().block, to = extents[taken - 1].end();
+  for (; taken < extents.size() && edit.log_bytes() < kLogBytes; ++taken) {
+    const auto& [extent, in_place] = extents[taken];
+    VEXFS_CHECK(in_place ? edit.put_in_place(extent) : edit.put(extent));
+  }
+  const std::uint64_t from = extents.front().extent.block, to = extents[taken - 1].extent.end();
 
   Change change(volume_);
   edit.log(change.transaction);
+  const FilePages::Blocks riders = node.pages.riders_written(from, to);
+  for (const std::uint64_t block : riders)
+    change.transaction.erase(Tree::rider, rider_key(node.ino, block));
   Inode& next = change.edit(node);
   next.blocks += static_cast<std::uint64_t>(edit.blocks_added());
   const WrittenSoFar written{.to = to, .content = clock_.next()};
   const bool all = node.pages.first_pending(to) == FilePages::kNone;
   index_.log_changed(change.transaction, node.ino, all ? next.content : written.content);
-  VEXFS_CHECK(change.commit({.freeing = true}, written));
-  const std::size_t pages = node.pages.written(from, to);
-  volume_.unreserve(pages);
-  count_dirty(-static_cast<std::int64_t>(pages));
+  VEXFS_CHECK(change.commit({.wait = wait, .freeing = true}, written));
+  let_go(node.pages.written(from, to));
+  node.pages.forget_riders(riders);
   return taken;
 }
 
-void WriteBack::give_up(Node& node, const Extents& extents, std::size_t done, Error error) {
+void WriteBack::give_up(Placing& placing, Error error) {
+  Node& node = placing.node;
   figures().failures.add();
   log(Level::error, "writeback", "file not written back",
       {{"ino", static_cast<std::uint64_t>(node.ino)},
        {"errno", static_cast<std::uint64_t>(error.code)},
        {"why", std::string_view(error.what)}});
-  for (; done < extents.size(); ++done)
-    if (extents[done].on_disk()) volume_.release(extents[done].where());
+  release_placed(volume_, placing);
   node.write_error.store(error.code, std::memory_order_relaxed);
   const auto hold = WriteHold::take(volume_, node, Wait::allowed);
   VEXFS_ASSERT(hold);  // it is loaded: it has pages
-  const std::size_t superseded = node.pages.give_up_writing();
-  volume_.unreserve(superseded);
-  count_dirty(-static_cast<std::int64_t>(superseded));
+  let_go(node.pages.give_up_writing());
 }
 
 // The file is gone: so is the reason to write it.
 void WriteBack::drop_removed(Node& node) {
-  const std::size_t pages =
-      node.pages.drop(0, FilePages::kNone) + node.pages.written(0, FilePages::kNone);
-  volume_.unreserve(pages);
-  count_dirty(-static_cast<std::int64_t>(pages));
+  let_go(node.pages.drop(0, FilePages::kNone));
+  let_go(node.pages.written(0, FilePages::kNone));
 }
 
+// Files that are written and wait for one flush.
+struct WriteBack::Batch {
+  struct File {
+    File(NodeRef of, SerialHold held)
+        : node(std::move(of)), serial(std::move(held)), placing(*node) {}
+    NodeRef node;
+    SerialHold serial;
+    Placing placing;
+    Result<> written;
+  };
+  std::vector<std::unique_ptr<File>> files;
+  std::size_t pages = 0;
+};
+
 Result<> WriteBack::write_back_all() {
-  std::vector<NodeRef> all;
+  std::vector<NodeRef> rest;
   {
     Lock lock(dirty_mutex_);
-    all.reserve(dirty_.size());
+    rest.reserve(dirty_.size());
     // Marks each one's reference as taken; add() of a later change makes a new one.
-    for (auto& [number, node] : dirty_) all.push_back(std::move(node));
+    for (auto& [number, node] : dirty_) rest.push_back(std::move(node));
     dirty_.clear();
   }
   Result<> result;
-  for (NodeRef& node : all) {
-    auto one = write_back(*node);
-    if (one) continue;
+  const auto note = [&](NodeRef& node, Result<> one) {
+    if (one) return;
     add(node.again());
     if (result) result = one;
+  };
+  Batch batch;
+  std::vector<NodeRef> large;
+  for (NodeRef& node : rest) {
+    if (auto one = add_to(batch, node); !one || node) {
+      note(node, one);
+      if (one) large.push_back(std::move(node));
+    }
+    if (batch.files.size() >= kBatchFiles || batch.pages >= kBatchPages) finish(batch, note);
   }
+  finish(batch, note);
+  for (NodeRef& node : large) note(node, write_back(*node));
   return result;
+}
+
+// Takes the file where it has little and nobody writes it back; else `node` keeps it.
+Result<> WriteBack::add_to(Batch& batch, NodeRef& node) {
+  auto serial = SerialHold::take(*node, Wait::never);
+  if (!serial) return {};
+  {
+    VEXFS_TRY(const auto hold, ReadHold::take(volume_, *node, Wait::allowed));
+    const std::size_t pages = node->pages.count();
+    if (pages > kLittlePages || node->inode.preallocated) return {};
+    batch.pages += pages;
+  }
+  auto file = std::make_unique<Batch::File>(node.again(), std::move(*serial));
+  bool anything = false;
+  VEXFS_CHECK(begin(file->placing, anything));
+  node = NodeRef();
+  if (!anything) return {};
+  file->written = write(file->placing);
+  batch.files.push_back(std::move(file));
+  return {};
+}
+
+void WriteBack::finish(Batch& batch, FunctionRef<void(NodeRef&, Result<>)> note) {
+  const bool any =
+      std::ranges::any_of(batch.files, [](const auto& file) { return !file->placing.small; });
+  const Result<> flushed = any ? flush() : Result<>();
+  for (auto& file : batch.files) {
+    if (file->written && !file->placing.small) file->written = flushed;
+    note(file->node, end(file->placing, file->written));
+    file.reset();  // lets the file go at once
+  }
+  batch = {};
 }
 
 std::optional<NodeRef> WriteBack::any_dirty() {
@@ -285,7 +349,10 @@ Result<> WriteBack::make_room(Node& node, std::size_t bytes, Wait wait) {
 }
 
 void WriteBack::write_back_if_large(const NodeRef& node, std::size_t dirty_blocks) {
-  if (dirty_blocks * kBlockBytes < options_.file_bytes_max) return;
+  if (dirty_blocks * kBlockBytes >= options_.file_bytes_max) write_back_soon(node);
+}
+
+void WriteBack::write_back_soon(const NodeRef& node) {
   if (node->write_back_queued.exchange(true)) return;
   submit([this, ref = node.again()] {
     ref->write_back_queued.store(false);

@@ -69,9 +69,26 @@ bool take_sync(std::string_view policy, MountOptions& out) {
   return true;
 }
 
+bool take_compression(std::string_view how, MountOptions& out) {
+  constexpr std::string_view kLevel = "zstd:";
+  int& level = out.files.compression.level;
+  if (how == "off") {
+    level = 0;
+  } else if (how == "zstd") {
+    level = 1;
+  } else {
+    const auto number =
+        how.starts_with(kLevel) ? parse_number(how.substr(kLevel.size())) : std::nullopt;
+    if (!number || *number == 0 || *number > std::uint64_t{kCompressionLevelMax}) return false;
+    level = static_cast<int>(*number);
+  }
+  return true;
+}
+
 // Options with a value; false: unknown, or a value that means nothing.
 bool take_pair(std::string_view key, std::string_view value, MountOptions& out) {
   if (key == "sync") return take_sync(value, out);
+  if (key == "compress") return take_compression(value, out);
   if (key == "user") return true;  // who mounted; mount(8) adds it
   if (key == "memory") {
     const auto bytes = parse_size(value);

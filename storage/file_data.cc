@@ -7,9 +7,11 @@
 #include <optional>
 
 #include "base/assert.h"
+#include "base/buffer_pool.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "storage/compression.h"
 
 namespace vexfs {
 
@@ -17,8 +19,6 @@ namespace {
 
 struct FileDataMetrics {
   Counter& read_bytes = metrics::counter("vexfs_data_read_bytes", "File data read from the disk");
-  Counter& written_bytes =
-      metrics::counter("vexfs_data_written_bytes", "File data written to the disk");
   Counter& bad_blocks = metrics::counter("vexfs_data_checksum_failures_total",
                                          "Blocks of files whose content did not check");
 };
@@ -29,7 +29,7 @@ FileDataMetrics& figures() {
 }
 
 Result<> verify(Ino ino, const FileExtent& extent, Bytes blocks) {
-  for (std::uint32_t i = 0; i < extent.blocks; ++i) {
+  for (std::uint32_t i = 0; i < extent.where().blocks; ++i) {
     if (hash64(blocks.subspan(std::size_t{i} * kBlockBytes, kBlockBytes)) == extent.checks[i])
       continue;
     figures().bad_blocks.add();
@@ -39,6 +39,16 @@ Result<> verify(Ino ino, const FileExtent& extent, Bytes blocks) {
          {"block", static_cast<std::uint64_t>(extent.first) + i}});
     return fail(EIO, "data: block does not check");
   }
+  return {};
+}
+
+// What the piece has of the whole extent.
+Result<> decompress_piece(const FileExtent& extent, Bytes stored, MutableBytes part) {
+  if (extent.raw_offset == 0 && extent.blocks == extent.raw_blocks)
+    return decompress_extent(stored, part);
+  const Buffer raw = Buffer::take(std::size_t{extent.raw_blocks} * kBlockBytes);
+  VEXFS_CHECK(decompress_extent(stored, raw.bytes()));
+  std::memcpy(part.data(), raw.data() + std::size_t{extent.raw_offset} * kBlockBytes, part.size());
   return {};
 }
 
@@ -84,53 +94,26 @@ Result<> read_file_blocks(Volume& volume, Ino ino, std::uint64_t block, MutableB
   };
   // However fragmented the file is, one submission.
   std::vector<Volume::BlockRead> runs;
+  std::vector<Buffer> stored;  // compressed extents, as they are
   for (const FileExtent& extent : extents) {
     if (extent.kind == ExtentKind::inline_bytes)
       std::memcpy(part_of(extent).data(), extent.bytes.data(), extent.bytes.size());
-    else if (extent.kind == ExtentKind::data)
-      runs.push_back({.first = extent.first, .into = part_of(extent)});
+    if (extent.kind != ExtentKind::data) continue;
+    if (extent.compressed())
+      stored.push_back(Buffer::take(std::size_t{extent.disk_blocks} * kBlockBytes));
+    runs.push_back({.first = extent.first,
+                    .into = extent.compressed() ? stored.back().bytes() : part_of(extent)});
   }
   if (!runs.empty()) VEXFS_CHECK(volume.read_blocks(runs, wait));
+  std::size_t run = 0;
   for (const FileExtent& extent : extents) {
     if (extent.kind != ExtentKind::data) continue;
-    figures().read_bytes.add(part_of(extent).size());
-    VEXFS_CHECK(verify(ino, extent, part_of(extent)));
+    const MutableBytes read = runs[run++].into;
+    figures().read_bytes.add(read.size());
+    VEXFS_CHECK(verify(ino, extent, read));
+    if (extent.compressed()) VEXFS_CHECK(decompress_piece(extent, read, part_of(extent)));
   }
   return {};
-}
-
-std::vector<std::uint64_t> block_checks(Bytes blocks) {
-  std::vector<std::uint64_t> checks;
-  checks.reserve(blocks.size() / kBlockBytes);
-  for (; !blocks.empty(); blocks = blocks.subspan(kBlockBytes))
-    checks.push_back(hash64(blocks.first(kBlockBytes)));
-  return checks;
-}
-
-Result<std::vector<FileExtent>> write_file_blocks(Volume& volume, std::uint64_t block, Bytes from) {
-  std::vector<FileExtent> written;
-  const auto give_up = [&](Error error) {
-    for (const FileExtent& extent : written) volume.release(extent.where());
-    return std::unexpected(error);
-  };
-  BlockNo hint{};
-  while (!from.empty()) {
-    const std::size_t wanted = std::min<std::size_t>(from.size() / kBlockBytes, kExtentBlocksMax);
-    const auto extent = volume.allocate(static_cast<std::uint32_t>(wanted), hint);
-    if (!extent) return give_up(extent.error());
-    const Bytes part = from.first(std::size_t{extent->blocks} * kBlockBytes);
-    written.push_back({.block = block,
-                       .blocks = extent->blocks,
-                       .first = extent->first,
-                       .birth = extent->birth,
-                       .checks = block_checks(part)});
-    if (auto done = volume.write_blocks(extent->first, part); !done) return give_up(done.error());
-    figures().written_bytes.add(part.size());
-    from = from.subspan(part.size());
-    block += extent->blocks;
-    hint = BlockNo{static_cast<std::uint64_t>(extent->first) + extent->blocks};
-  }
-  return written;
 }
 
 Result<std::uint64_t> find_file_data(Volume& volume, Ino ino, std::uint64_t block,

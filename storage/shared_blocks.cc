@@ -9,6 +9,25 @@
 
 namespace vexfs {
 
+Result<bool> is_shared(Volume& volume, Extent extent, Wait wait) {
+  const auto first = static_cast<std::uint64_t>(extent.first);
+  const std::uint64_t before = std::min<std::uint64_t>(first, kExtentBlocksMax - 1);
+  std::optional<Error> bad;
+  bool any = false;
+  VEXFS_CHECK(volume.scan(
+      Tree::refcount, refcount_key(BlockNo{first - before}),
+      refcount_key(BlockNo{first + extent.blocks}),
+      [&](Bytes key, Bytes value) {
+        const auto run = decode_refcount(key, value);
+        if (!run) bad = run.error();
+        any = any || (run && run->end() > first);
+        return !bad && !any;
+      },
+      wait));
+  if (bad) return std::unexpected(*bad);
+  return any;
+}
+
 VEXFS_HOLDS SharedBlocks::~SharedBlocks() {
   if (locked_) volume_.sharing().unlock();
 }

@@ -18,6 +18,10 @@
 
 namespace vexfs {
 
+// Whether somebody else references one of these blocks. While the only file that does is locked,
+// false stays false.
+Result<bool> is_shared(Volume& volume, Extent extent, Wait wait);
+
 class SharedBlocks {
  public:
   SharedBlocks(Volume& volume, Wait wait) : volume_(volume), wait_(wait) {}

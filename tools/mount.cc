@@ -35,6 +35,7 @@ void declare(CLI::App& command, MountWords& words) {
                   "commit=5           seconds after which everything is in the log\n"
                   "memory=128M        cache for the volume's pages\n"
                   "index=0            files only, no search\n"
+                  "compress=zstd[:1]  compress file content (off)\n"
                   "index_workers=1    threads that index\n"
                   "writeback          let the kernel gather small writes")
       ->type_name("OPTIONS");

@@ -14,6 +14,7 @@
 #include "fs/inode.h"
 #include "fs/xattr_format.h"
 #include "storage/file_extent.h"
+#include "storage/refcount_format.h"
 #include "storage/volume.h"
 
 namespace vexfs {
@@ -75,6 +76,8 @@ inline std::string inconsistency(Volume& volume) {
   expect(forth == back, "entries and the ways back differ", 0);
 
   std::map<Number, Number> blocks;
+  std::map<Number, Number> references;
+  std::map<Number, std::set<FileExtentGroup>> groups;
   Number last = 0, covered = 0;
   each(Tree::extent, [&](Bytes key, Bytes value) {
     const Number ino = KeyReader(key).u64();
@@ -84,7 +87,30 @@ inline std::string inconsistency(Volume& volume) {
     if (ino == last) expect(extent->block >= covered, "extents overlap", ino);
     last = ino;
     covered = extent->end();
-    if (extent->on_disk()) blocks[ino] += extent->blocks;
+    if (!extent->on_disk()) return true;
+    const Extent where = extent->where();
+    for (Number i = 0; i < where.blocks; ++i) ++references[static_cast<Number>(where.first) + i];
+    if (!extent->compressed() || groups[ino].insert(extent->group()).second)
+      blocks[ino] += where.blocks;
+    return true;
+  });
+  each(Tree::refcount, [&](Bytes key, Bytes value) {
+    const auto run = decode_refcount(key, value);
+    if (!expect(run.has_value(), "a damaged count", 0)) return true;
+    for (Number i = 0; i < run->blocks; ++i) {
+      if (const auto found = references.extract(run->first + i))
+        expect(found.mapped() == run->count, "a count of references", 0);
+      else
+        expect(false, "a count of blocks that nothing references", 0);
+    }
+    return true;
+  });
+  for (const auto& [block, count] : references) expect(count == 1, "blocks shared uncounted", 0);
+  each(Tree::rider, [&](Bytes key, Bytes value) {
+    KeyReader reader(key);
+    const Number ino = reader.u64();
+    expect(inodes.contains(ino) && reader.u64() * kBlockBytes < inodes[ino].size, "a rider", ino);
+    expect(value.size() <= kBlockBytes, "size of a rider", ino);
     return true;
   });
   std::map<Number, Number> xattr_bytes;
@@ -110,6 +136,22 @@ inline std::string inconsistency(Volume& volume) {
     expect(inode.xattr_bytes == xattr_bytes[number], "bytes of attributes", number);
   }
   return fault;
+}
+
+// The blocks of the volume that files reference.
+inline std::set<std::uint64_t> referenced_blocks(Volume& volume) {
+  std::set<std::uint64_t> blocks;
+  const auto scanned = volume.scan(Tree::extent, Key().u64(0), {}, [&](Bytes key, Bytes value) {
+    const auto extent = FileExtent::decode(key, value);
+    REQUIRE(extent);
+    if (!extent->on_disk()) return true;
+    const Extent where = extent->where();
+    for (std::uint32_t i = 0; i < where.blocks; ++i)
+      blocks.insert(static_cast<std::uint64_t>(where.first) + i);
+    return true;
+  });
+  REQUIRE(scanned);
+  return blocks;
 }
 
 inline void check_consistent(Volume& volume) {

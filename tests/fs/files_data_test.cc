@@ -98,9 +98,161 @@ TEST_CASE("punching and zeroing change bytes and give blocks back; other modes a
   CHECK(fs.stat(file).st_size == 50'000);
   CHECK(fallocate(FALLOC_FL_PUNCH_HOLE, 0, 10) == EOPNOTSUPP);
   CHECK(fallocate(FALLOC_FL_COLLAPSE_RANGE, 0, 4096) == EOPNOTSUPP);
-  CHECK(fallocate(0, 0, 4096) == EOPNOTSUPP);
   CHECK(fallocate(FALLOC_FL_ZERO_RANGE, 0, 0) == EINVAL);
   CHECK(fallocate(FALLOC_FL_ZERO_RANGE, std::uint64_t{16} << 40, 1) == EFBIG);
+}
+
+TEST_CASE("fallocate gives blocks that read as zeros and are holes to lseek") {
+  FilesFixture fs;
+  const NodeId file = fs.file(kRootNode, "f", "short");
+  const auto fallocate = [&](int mode, std::uint64_t offset, std::uint64_t length) {
+    return code(fs.files->fallocate(fs.caller, file, 0, mode, offset, length, kWait));
+  };
+  REQUIRE(fs.fsync(file));
+  REQUIRE(fallocate(FALLOC_FL_KEEP_SIZE, 0, 3 << 20) == 0);
+  CHECK(fs.stat(file).st_size == 5);
+  CHECK(fs.read(file) == "short");
+  REQUIRE(fallocate(0, 1 << 20, 1 << 20) == 0);
+  CHECK(fs.stat(file).st_size == 2 << 20);
+  fs.remount();
+  CHECK(fs.stat(file).st_blocks == (3 << 20) / 512);
+  CHECK((fs.read(file, 0, 2 << 20) == "short" + std::string((2 << 20) - 5, '\0')));
+  const auto hole = fs.files->lseek(fs.caller, file, 0, 0, SEEK_HOLE, kWait);
+  REQUIRE(hole);
+  CHECK(*hole == 4096);
+  CHECK(code(fs.files->lseek(fs.caller, file, 0, 4096, SEEK_DATA, kWait)) == ENXIO);
+  fs.write(file, 1'500'000, "in the middle");
+  fs.remount();
+  CHECK(fs.stat(file).st_blocks == (3 << 20) / 512);
+  CHECK(fs.read(file, 1'499'999, 15) == std::string(1, '\0') + "in the middle" + '\0');
+  REQUIRE(fallocate(FALLOC_FL_ZERO_RANGE, 0, 2 << 20) == 0);
+  REQUIRE(fallocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1 << 20, 2 << 20) == 0);
+  fs.remount();
+  CHECK(fs.stat(file).st_blocks == (1 << 20) / 512);
+  CHECK((fs.read(file, 0, 2 << 20) == std::string(2 << 20, '\0')));
+  check_consistent(fs.volume);
+}
+
+TEST_CASE("fallocate keeps its promise on a volume that is full since") {
+  FilesFixture fs(400);
+  const NodeId file = fs.file(kRootNode, "f"), other = fs.file(kRootNode, "g");
+  constexpr std::uint64_t kBytes = 100 * 4096;
+  REQUIRE(fs.files->fallocate(fs.caller, file, 0, 0, 0, kBytes, kWait));
+  CHECK(code(fs.files->fallocate(fs.caller, other, 0, 0, 0, 400 * 4096, kWait)) == ENOSPC);
+  CHECK(fs.stat(other).st_blocks == 0);
+  std::uint64_t at = 0;
+  const std::string piece(4096, 'g');
+  while (fs.files->write(fs.caller, other, 0, at, as_bytes(piece), kWait)) at += piece.size();
+  // The first time into unwritten blocks, then over what is there.
+  for (const char letter : {'a', 'b', 'c'}) {
+    fs.write(file, 0, std::string(kBytes, letter));
+    REQUIRE(fs.fsync(file));
+    CHECK((fs.read(file, 0, kBytes) == std::string(kBytes, letter)));
+    fs.write(file, 5000, "a part");
+    REQUIRE(fs.fsync(file));
+    fs.remount();
+    CHECK(fs.read(file, 4999, 8) == std::string(1, letter) + "a part" + letter);
+  }
+  CHECK(code(fs.files->write(fs.caller, file, 0, kBytes, as_bytes(piece), kWait)) == ENOSPC);
+  check_consistent(fs.volume);
+  CHECK((referenced_blocks(fs.volume) == fs.volume.owned()));
+}
+
+TEST_CASE("what can be compressed takes fewer blocks, noise takes as many as it has") {
+  FilesFixture fs;
+  REQUIRE(fs.files->close());
+  fs.options.compression.level = 1;
+  fs.open();
+  std::string text, noise;
+  std::mt19937_64 rng(1);
+  for (int i = 0; i < 100'000; ++i) text += std::to_string(i) + " bottles\n";
+  for (int i = 0; i < 100'000; ++i)
+    noise += std::string(8, '\0').replace(0, 8, as_text(bytes_of(rng())));
+  const NodeId a = fs.file(kRootNode, "text", text), b = fs.file(kRootNode, "noise", noise);
+  fs.remount();
+  CHECK(static_cast<std::size_t>(fs.stat(a).st_blocks) * 512 < text.size() / 2);
+  CHECK(static_cast<std::size_t>(fs.stat(b).st_blocks) * 512 >= noise.size());
+  CHECK((fs.read(a, 0, 4 << 20) == text));
+  CHECK((fs.read(b, 0, 4 << 20) == noise));
+  CHECK((fs.read(a, 777'777, 1000) == text.substr(777'777, 1000)));
+  SUBCASE("overwriting a part of it keeps the rest") {
+    fs.write(a, 200'000, "not a bottle");
+    text.replace(200'000, 12, "not a bottle");
+  }
+  SUBCASE("the last piece frees it") {
+    REQUIRE(fs.truncate(a, 0));
+    text.clear();
+    CHECK(fs.stat(a).st_blocks == 0);
+  }
+  SUBCASE("rot is EIO") {
+    fs.volume.rotten = true;
+    std::string out(100, '?');
+    CHECK(code(fs.files->read(fs.caller, a, 0, 0, std::as_writable_bytes(std::span(out)), kWait)) ==
+          EIO);
+    CHECK(out == std::string(100, '?'));
+    fs.volume.rotten = false;
+  }
+  fs.remount();
+  CHECK((fs.read(a, 0, 4 << 20) == text));
+  check_consistent(fs.volume);
+  CHECK((referenced_blocks(fs.volume) == fs.volume.owned()));
+}
+
+TEST_CASE("synced content rides in the log until it has a place") {
+  FilesFixture fs;
+  const NodeId file = fs.file(kRootNode, "f", std::string(100'000, 'x'));
+  REQUIRE(fs.fsync(file));
+  fs.crash();
+  const auto riders = [&] {
+    unsigned count = 0;
+    REQUIRE(fs.volume.scan(
+        Tree::rider, Key().u64(0), {}, [&](Bytes, Bytes) { return ++count > 0; }, kWait));
+    return count;
+  };
+  fs.write(file, 10'000, "one");
+  fs.write(file, 99'999, "the end");
+  REQUIRE(fs.fsync(file));
+  CHECK(riders() == 2);
+  std::string expected = std::string(100'000, 'x').replace(10'000, 3, "one");
+  expected.replace(99'999, 1, "the end");
+  SUBCASE("and is there after a crash") {
+    fs.crash();
+    CHECK(riders() == 2);
+  }
+  SUBCASE("and after two, with a newer write lost") {
+    fs.write(file, 10'000, "lost");
+    fs.crash();
+    fs.write(file, 10'001, "lost");
+    fs.crash();
+  }
+  SUBCASE("a truncation takes it along") {
+    REQUIRE(fs.truncate(file, 98'000));
+    CHECK(riders() == 1);
+    fs.crash();
+    REQUIRE(fs.truncate(file, 100'006));
+    expected.resize(98'000);
+    expected.resize(100'006);
+    CHECK((fs.read(file) == expected));
+    REQUIRE(fs.fsync(file));
+  }
+  SUBCASE("a hole, too") {
+    REQUIRE(fs.files->fallocate(fs.caller, file, 0, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                8192, 4096, kWait));
+    CHECK(riders() == 1);
+    expected.replace(8192, 4096, std::string(4096, '\0'));
+    fs.crash();
+  }
+  SUBCASE("so does the end of the file") {
+    REQUIRE(fs.files->unlink(fs.caller, kRootNode, "f", kWait));
+    CHECK(riders() == 0);
+    return;
+  }
+  CHECK((fs.read(file) == expected));
+  fs.remount();
+  CHECK(riders() == 0);
+  CHECK((fs.read(file) == expected));
+  check_consistent(fs.volume);
+  CHECK((referenced_blocks(fs.volume) == fs.volume.owned()));
 }
 
 TEST_CASE("a full volume refuses the write, keeps what it took, and can still delete") {

@@ -37,6 +37,8 @@ class Exerciser {
   explicit Exerciser(std::uint64_t seed) : rng_(seed) {
     fs_.volume.missing_percent = seed % 2 == 0 ? 30 : 0;
     fs_.options.dirty_bytes_max = 2 << 20;  // so that writers meet the limit
+    if (seed % 3 == 0) fs_.options.compression.level = 1;
+    fs_.remount();
     root_->id = kRootNode;
     root_->directory = true;
     root_->parent = root_.get();
@@ -44,7 +46,7 @@ class Exerciser {
   }
 
   void step() {
-    switch (below(14)) {
+    switch (below(15)) {
       case 0:
         return make(false);
       case 1:
@@ -69,6 +71,8 @@ class Exerciser {
         return read();
       case 12:
         return seek();
+      case 13:
+        return copy();
       default:
         return sync();
     }
@@ -76,6 +80,7 @@ class Exerciser {
   void remount() {
     fs_.remount();
     check_consistent(fs_.volume);
+    CHECK((referenced_blocks(fs_.volume) == fs_.volume.owned()));
     CHECK(fs_.volume.reserved() == 0);
   }
   void compare() {
@@ -133,7 +138,8 @@ class Exerciser {
   }
   std::string bytes() {
     std::string text(1 + below(below(3) == 0 ? 300'000 : 6000), '\0');
-    for (char& c : text) c = static_cast<char>(1 + below(255));
+    const std::uint64_t letters = below(2) == 0 ? 255 : 3;  // noise, or what can be compressed
+    for (char& c : text) c = static_cast<char>(1 + below(letters));
     return text;
   }
 
@@ -196,14 +202,53 @@ class Exerciser {
     const NodePtr node = file();
     if (!node) return;
     const std::uint64_t at = offset(), length = 1 + below(50'000);
-    const bool grow = below(3) == 0;
-    const int mode = grow ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    const int mode = std::array{0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE,
+                                FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+                                FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE}[below(5)];
+    const bool grow = (mode & FALLOC_FL_KEEP_SIZE) == 0;
     REQUIRE(code(ask([&](Wait w) {
               return fs_.files->fallocate(fs_.caller, node->id, 0, mode, at, length, w);
             })) == 0);
     if (grow && node->content.size() < at + length) node->content.resize(at + length);
+    if ((mode & ~FALLOC_FL_KEEP_SIZE) == 0) return;
     for (std::uint64_t i = at; i < std::min<std::uint64_t>(at + length, node->content.size()); ++i)
       node->content[i] = '\0';
+  }
+
+  // As copy_file_range(2): in pieces, as many bytes as there are.
+  void copy() {
+    const NodePtr from = file(), to = file();
+    if (!from || !to) return;
+    // Blocks can be shared when both offsets are alike in their block.
+    const bool alike = below(4) != 0;
+    const std::uint64_t at = offset(), other = offset();
+    const std::uint64_t into = alike ? other / 4096 * 4096 + at % 4096 : other;
+    std::uint64_t length = 1 + below(below(2) == 0 ? 10'000 : 1'000'000);
+    const auto call = [&](std::uint64_t done) {
+      return ask([&](Wait w) {
+        return fs_.files->copy_range(fs_.caller, from->id, at + done, to->id, into + done,
+                                     length - done, w);
+      });
+    };
+    const std::uint64_t size = from->content.size();
+    if (at >= size) {
+      CHECK(call(0).value() == 0);
+      return;
+    }
+    length = std::min(length, size - at);
+    if (from == to && at < into + length && into < at + length) {
+      CHECK(code(call(0)) == EINVAL);
+      return;
+    }
+    for (std::uint64_t done = 0; done < length;) {
+      const auto copied = call(done);
+      REQUIRE(code(copied) == 0);
+      REQUIRE(*copied > 0);
+      done += *copied;
+    }
+    const std::string text = from->content.substr(at, length);
+    if (to->content.size() < into + length) to->content.resize(into + length);
+    to->content.replace(into, length, text);
   }
 
   static bool is_above(const ModelNode* node, const ModelNode* below) {

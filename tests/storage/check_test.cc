@@ -10,6 +10,7 @@
 #include "base/buffer_pool.h"
 #include "base/log.h"
 #include "storage/extent_edit.h"
+#include "storage/extent_writer.h"
 #include "storage/file_data.h"
 #include "storage/memory_device.h"
 #include "storage/page.h"
@@ -42,11 +43,13 @@ void write_file(Rng& rng, Volume& volume, Ino ino) {
   const Buffer data = Buffer::take(blocks * kBlockBytes);
   for (std::byte& b : data.bytes()) b = static_cast<std::byte>(rng());
   const std::uint64_t at = rng() % 64;
-  const auto written = write_file_blocks(volume, at, data.bytes());
-  REQUIRE(written);
+  ExtentWriter writer(volume, {});
+  for (std::size_t i = 0; i < blocks; ++i)
+    REQUIRE(writer.add(at + i, data.bytes().subspan(i * kBlockBytes, kBlockBytes)));
+  REQUIRE(writer.finish());
   REQUIRE(volume.flush_data(FlushSite::file_content));
   ExtentEdit edit(volume, ino, Wait::allowed);
-  for (const FileExtent& extent : *written) REQUIRE(edit.put(extent));
+  for (const FileExtent& extent : writer.take()) REQUIRE(edit.put(extent));
   Transaction transaction;
   edit.log(transaction);
   REQUIRE(volume.commit(transaction));
