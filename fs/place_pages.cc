@@ -55,9 +55,12 @@ Result<std::vector<FileExtent>> own_blocks(Volume& volume, Ino ino, std::uint64_
                                            std::uint64_t to, Wait wait) {
   constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
   VEXFS_TRY(auto extents, file_extents(volume, ino, from, to, kNoLimit, wait));
+  const std::uint64_t newest = volume.newest_snapshot();
   std::vector<FileExtent> own;
   for (FileExtent& extent : extents) {
     if (!extent.on_disk() || extent.compressed()) continue;
+    // A snapshot reads an unwritten extent as zeros, whatever its blocks hold.
+    if (extent.kind == ExtentKind::data && newest != 0 && extent.birth <= newest) continue;
     VEXFS_TRY(const bool shared, is_shared(volume, extent.where(), wait));
     if (!shared) own.push_back(std::move(extent));
   }

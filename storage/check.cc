@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "storage/check_data.h"
 #include "storage/check_pages.h"
+#include "storage/check_shared.h"
 #include "storage/check_snapshots.h"
 #include "storage/check_space.h"
 #include "storage/file_extent.h"
@@ -35,10 +36,16 @@ class ReferenceCheck {
  public:
   ReferenceCheck(const CheckImage& image, const CheckOptions& options, BlockClaims& claims,
                  CheckReport& report, DataCheck& data)
-      : image_(image), options_(options), claims_(claims), report_(report), data_(data) {}
+      : image_(image),
+        options_(options),
+        claims_(claims),
+        report_(report),
+        data_(data),
+        shared_(report) {}
 
   // The trees whose references are not all known.
   std::set<Tree> run(const CheckMeter& meter) {
+    if (!shared_.load(image_)) unclear_.insert(Tree::refcount);
     for (const Tree tree : options_.referencing) {
       const bool whole = image_.scan(tree, [&](Bytes key, Bytes value) {
         look_at(tree, key, value);
@@ -46,6 +53,7 @@ class ReferenceCheck {
       });
       if (!whole) unclear_.insert(tree);
     }
+    if (unclear_.empty() && !meter.cancelled()) shared_.compare();
     return unclear_;
   }
 
@@ -63,8 +71,18 @@ class ReferenceCheck {
     }
     for (BlockReference& each : references_) claim(tree, key, each);
   }
+  // Blocks of files may be shared; they are claimed, and their content is read, once.
   void claim(Tree tree, Bytes key, BlockReference& reference) {
-    switch (claims_.claim(reference.extent, BlockClaims::Kind::recorded)) {
+    if (tree != Tree::extent) return claim_one(tree, key, reference.extent, &reference);
+    bool first = true;
+    for (const Extent own : shared_.reference(reference.extent)) {
+      claim_one(tree, key, own, first ? &reference : nullptr);
+      first = false;
+    }
+  }
+  // `content`: what is to be compared, if the blocks are there.
+  void claim_one(Tree tree, Bytes key, Extent extent, BlockReference* content) {
+    switch (claims_.claim(extent, BlockClaims::Kind::recorded)) {
       case BlockClaims::Claimed::outside:
         return find(tree, key, "block-outside", "names blocks outside of the data area");
       case BlockClaims::Claimed::twice:
@@ -73,8 +91,8 @@ class ReferenceCheck {
       case BlockClaims::Claimed::yes:
         break;
     }
-    if (options_.data && !reference.checks.empty())
-      data_.add(std::move(reference), name_of_pair(tree, key));
+    if (options_.data && content != nullptr && !content->checks.empty())
+      data_.add(std::move(*content), name_of_pair(tree, key));
   }
   void find(Tree tree, Bytes key, const char* code, std::string sentence) {
     report_.add({.code = code,
@@ -89,6 +107,7 @@ class ReferenceCheck {
   CheckReport& report_;
   DataCheck& data_;
   std::vector<BlockReference> references_;
+  SharedCheck shared_;
   std::set<Tree> unclear_;
 };
 

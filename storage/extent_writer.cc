@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/metrics.h"
+#include "storage/file_data.h"
 
 namespace vexfs {
 
@@ -163,6 +164,19 @@ Result<> ExtentWriter::write_out() {
   pieces_.clear();
   out_blocks_ = 0;
   return {};
+}
+
+Result<std::vector<FileExtent>> write_file_blocks(Volume& volume, std::uint64_t block, Bytes from,
+                                                  Compression how) {
+  ExtentWriter writer(volume, how);
+  Result<> done;
+  for (; done && !from.empty(); from = from.subspan(kBlockBytes))
+    done = writer.add(block++, from.first(kBlockBytes));
+  if (done) done = writer.finish();
+  std::vector<FileExtent> written = writer.take();
+  if (done) return written;
+  for (const FileExtent& extent : written) volume.release(extent.where());
+  return std::unexpected(done.error());
 }
 
 }  // namespace vexfs

@@ -52,7 +52,4 @@ class ExtentWriter {
   std::vector<FileExtent> written_;
 };
 
-// The checksum of each block of `blocks`.
-std::vector<std::uint64_t> block_checks(Bytes blocks);
-
 }  // namespace vexfs

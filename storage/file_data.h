@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "storage/compression.h"
 #include "storage/file_extent.h"
 #include "storage/volume.h"
 
@@ -16,6 +17,14 @@ namespace vexfs {
 // and unwritten blocks are zeros. EUCLEAN for a record that makes no sense.
 Result<> read_file_blocks(Volume& volume, Ino ino, std::uint64_t block, MutableBytes into,
                           Wait wait);
+
+// Writes whole blocks to newly allocated extents and flushes nothing. They are the caller's until
+// a transaction adopts them; on an error nothing is kept.
+Result<std::vector<FileExtent>> write_file_blocks(Volume& volume, std::uint64_t block, Bytes from,
+                                                  Compression how = {});
+
+// The checksum of each block of `blocks`.
+std::vector<std::uint64_t> block_checks(Bytes blocks);
 
 // First block at or after `block` that is data, or that is a hole (unwritten blocks are holes).
 // `end` when there is none before it.

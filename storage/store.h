@@ -72,6 +72,7 @@ class Store final : public Volume {
   // crash the next mount goes on. ENOENT.
   Result<> unpin_root(std::uint64_t number);
   std::vector<PinnedRoot> pinned_roots() const { return snapshots_.all(); }
+  std::uint64_t newest_snapshot() const override { return snapshots_.newest(); }
   // As get() and scan() were when it was pinned. Its data blocks are where they were.
   Result<> get_pinned(const PinnedRoot& root, Tree tree, Bytes key, std::string& value);
   Result<> scan_pinned(const PinnedRoot& root, Tree tree, Bytes from, Bytes to, Visit visit);

@@ -140,6 +140,10 @@ class Volume {
   virtual VolumeInfo info() const = 0;
   virtual bool read_only() const = 0;
 
+  // Generation of the newest snapshot, 0: none. Blocks with a birth up to it may be its, too:
+  // they are not written in place.
+  virtual std::uint64_t newest_snapshot() const { return 0; }
+
   // Orders changes of Tree::refcount; see storage/shared_blocks.h.
   Mutex& sharing() { return sharing_; }
 

@@ -15,7 +15,8 @@ TEST_CASE("every crash of files leaves what was synced, and names as they were a
   const QuietLog quiet;
   std::size_t states = 0;
   for (const unsigned seed : crash_seeds(8)) {
-    FilesSubject subject({.write_bytes_max = seed % 4 == 0 ? 400'000u : 30'000u});
+    FilesSubject subject({.write_bytes_max = seed % 4 == 0 ? 400'000u : 30'000u,
+                          .compression = {.level = static_cast<int>(seed % 2)}});
     const Simulation simulation = simulate(subject, {.seed = seed});
     states += simulation.states;
     CHECK_MESSAGE(simulation.violations == 0, simulation.first);

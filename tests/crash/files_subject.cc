@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <thread>
 
@@ -112,7 +113,7 @@ class FilesSubject::Work {
   std::string new_name() { return std::string(1, static_cast<char>('a' + below(8))); }
 
   void act() {
-    switch (below(20)) {
+    switch (below(23)) {
       case 0:
       case 1:
         return make();
@@ -139,6 +140,11 @@ class FilesSubject::Work {
         return sync_all();
       case 14:
         return close_unlinked();
+      case 15:
+        return preallocate();
+      case 16:
+      case 17:
+        return copy();
       default:
         return write();
     }
@@ -255,6 +261,44 @@ class FilesSubject::Work {
     if (at < end) content.replace(at, end - at, end - at, '\0');
     changed(node, lsn, std::move(content), done);
     touched(node);
+  }
+
+  void preallocate() {
+    const NodeId node = file();
+    if (node == 0) return;
+    constexpr std::array kModes{0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE};
+    const int mode = kModes[below(kModes.size())];
+    std::string content = versions(node).newest();
+    const std::uint64_t at = below(content.size() + 9000), length = 1 + below(40'000);
+    const std::uint64_t lsn = open_.last_lsn();
+    REQUIRE(open_.files->fallocate(open_.caller, node, 0, mode, at, length, kWait));
+    if (mode != FALLOC_FL_KEEP_SIZE) content.resize(std::max(content.size(), at + length));
+    if (mode == FALLOC_FL_ZERO_RANGE) content.replace(at, length, length, '\0');
+    versions(node).add(lsn, std::move(content));
+    touched(node);
+  }
+  // Whole blocks become shared, the ends are copied.
+  void copy() {
+    const NodeId from = file(), to = file();
+    if (from == 0 || from == to) return;
+    std::uint64_t at = below(versions(from).newest().size() + 1);
+    std::uint64_t into = below(versions(to).newest().size() + 5000);
+    if (below(4) != 0) into = into / kBlockBytes * kBlockBytes + at % kBlockBytes;
+    std::uint64_t length = 1 + below(30'000);
+    while (length > 0) {
+      const std::uint64_t lsn = open_.last_lsn();
+      const auto copied = open_.files->copy_range(open_.caller, from, at, to, into, length, kWait);
+      REQUIRE(copied);
+      if (*copied == 0) break;
+      std::string content = versions(to).newest();
+      if (content.size() < into + *copied) content.resize(into + *copied);
+      content.replace(into, *copied, versions(from).newest(), at, *copied);
+      versions(to).add(lsn, std::move(content));
+      touched(to);
+      at += *copied;
+      into += *copied;
+      length -= *copied;
+    }
   }
 
   void rename() {
@@ -397,7 +441,7 @@ MemoryDevice::Image FilesSubject::start(Rng&) {
 
 std::string FilesSubject::live(std::unique_ptr<BlockDevice> device, DeviceHistory& history,
                                Rng& rng) {
-  OpenFiles open;
+  OpenFiles open(options_.compression);
   if (std::string fault = open.open(std::move(device)); !fault.empty()) return fault;
   Work work(*this, open, history, rng);
   if (std::string fault = work.begin(); !fault.empty()) return fault;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "fs/files.h"
+#include "storage/compression.h"
 #include "tests/crash/simulator.h"
 
 namespace vexfs {
@@ -21,6 +22,7 @@ namespace vexfs {
 struct FilesSubjectOptions {
   unsigned steps = 40;
   std::size_t write_bytes_max = 30'000;
+  Compression compression = {};
   std::uint64_t left_blocks = 0;  // 0: all; else a file "filler" takes all the others
 };
 

@@ -47,7 +47,7 @@ std::string OpenFiles::open_volume(std::unique_ptr<BlockDevice> device,
 }
 
 std::string OpenFiles::open_files() {
-  auto made = Files::open(*volume, index_, {.commit_seconds = 3600});
+  auto made = Files::open(*volume, index_, {.commit_seconds = 3600, .compression = compression_});
   if (!made) return format("files: {}", made.error().what);
   files = std::move(*made);
   return {};

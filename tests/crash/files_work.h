@@ -15,6 +15,7 @@ inline constexpr const char* kFiller = "filler";
 
 class OpenFiles {
  public:
+  explicit OpenFiles(Compression compression = {}) : compression_(compression) {}
   // The fault; empty: open.
   std::string open(std::unique_ptr<BlockDevice> device);
   // In two steps: the volume, then files on it.
@@ -45,6 +46,7 @@ class OpenFiles {
   const Caller caller{};
 
  private:
+  const Compression compression_;
   Result<> list(NodeId directory, const std::string& path, std::vector<Named>& into);
   Result<std::string> facts_of(NodeId node);
   ContentIndex index_;

@@ -10,10 +10,10 @@
 #include "base/buffer_pool.h"
 #include "base/log.h"
 #include "storage/extent_edit.h"
-#include "storage/extent_writer.h"
 #include "storage/file_data.h"
 #include "storage/memory_device.h"
 #include "storage/page.h"
+#include "storage/refcount_format.h"
 #include "storage/superblock.h"
 #include "tests/storage/shared_device.h"
 #include "tests/storage/volume_tools.h"
@@ -41,15 +41,15 @@ std::unique_ptr<Volume> open_on(MemoryDevice& disk) {
 void write_file(Rng& rng, Volume& volume, Ino ino) {
   const std::size_t blocks = 1 + rng() % 24;
   const Buffer data = Buffer::take(blocks * kBlockBytes);
-  for (std::byte& b : data.bytes()) b = static_cast<std::byte>(rng());
+  const std::uint64_t values = rng() % 2 == 0 ? 256 : 2;  // noise, or what can be compressed
+  for (std::byte& b : data.bytes()) b = static_cast<std::byte>(rng() % values);
   const std::uint64_t at = rng() % 64;
-  ExtentWriter writer(volume, {});
-  for (std::size_t i = 0; i < blocks; ++i)
-    REQUIRE(writer.add(at + i, data.bytes().subspan(i * kBlockBytes, kBlockBytes)));
-  REQUIRE(writer.finish());
+  const auto written =
+      write_file_blocks(volume, at, data.bytes(), {.level = static_cast<int>(rng() % 2)});
+  REQUIRE(written);
   REQUIRE(volume.flush_data(FlushSite::file_content));
   ExtentEdit edit(volume, ino, Wait::allowed);
-  for (const FileExtent& extent : writer.take()) REQUIRE(edit.put(extent));
+  for (const FileExtent& extent : *written) REQUIRE(edit.put(extent));
   Transaction transaction;
   edit.log(transaction);
   REQUIRE(volume.commit(transaction));
@@ -138,6 +138,25 @@ TEST_CASE("a volume that is right is clean: empty, open after a crash, closed") 
       CHECK((report->counts.log_transactions > 0) == (life != 1));
     }
   }
+}
+
+TEST_CASE("a count of references that is wrong is named") {
+  const QuietLog quiet;
+  MemoryDevice disk(closed_image(3));
+  {
+    const auto volume = open_on(disk);
+    const auto extents = file_extents(*volume, Ino{5}, 0, 1000, 10, Wait::allowed);
+    REQUIRE(extents);
+    REQUIRE(!extents->empty());
+    Transaction transaction;
+    const RefcountRecord record{.blocks = 1, .count = 7};
+    transaction.put(Tree::refcount, refcount_key(extents->front().first), bytes_of(record));
+    REQUIRE(volume->commit(transaction));
+    REQUIRE(volume->close());
+  }
+  const auto report = check(disk);
+  REQUIRE(report->findings().size() == 1);
+  CHECK(report->findings()[0].code == std::string("shared-count"));
 }
 
 TEST_CASE("a flipped bit in a page, in data and in a superblock is named") {
