@@ -26,7 +26,7 @@
 namespace vexfs {
 
 struct MountOptions {
-  VolumeOptions volume;
+  VolumeOptions volume{.warm_pages = 4096};
   FileSystemOptions files;
   bool read_only = false;
   bool allow_other = false;

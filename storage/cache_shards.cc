@@ -256,16 +256,24 @@ CacheStats CacheShards::stats() {
   return sum;
 }
 
-void CacheShards::visit_hottest(std::size_t max, FunctionRef<void(const CacheEntry&)> visit) {
+void CacheShards::visit_hottest(std::size_t max, FunctionRef<void(CacheEntry&)> visit) {
+  struct Heat {
+    unsigned heat = 0;
+    TinyLfu::Node* node = nullptr;
+  };
+  std::vector<Heat> all;
   for (auto& each : shards_) {
-    std::size_t rest = max / kShards;
-    Lock lock(each->mutex);
-    each->policy.visit([&](TinyLfu::Node& node) {
-      if (rest == 0) return false;
-      --rest;
-      visit(static_cast<CacheEntry&>(node));
+    Shard& shard = *each;
+    all.clear();
+    Lock lock(shard.mutex);
+    shard.policy.visit([&](TinyLfu::Node& node) {
+      all.push_back({.heat = shard.policy.heat(node), .node = &node});
       return true;
     });
+    const std::size_t count = std::min(all.size(), max / kShards);
+    std::ranges::partial_sort(all, all.begin() + static_cast<std::ptrdiff_t>(count),
+                              std::ranges::greater{}, &Heat::heat);
+    for (std::size_t i = 0; i < count; ++i) visit(static_cast<CacheEntry&>(*all[i].node));
   }
 }
 

@@ -125,9 +125,9 @@ class CacheShards {
   // At any time; what is too much goes at once, as far as it can be spared.
   void resize(std::size_t entries_max);
   CacheStats stats();
-  // Of each shard those that are kept longest first, upper ones before all; at most `max`. `visit`
-  // runs with a shard's lock held.
-  void visit_hottest(std::size_t max, FunctionRef<void(const CacheEntry&)> visit);
+  // Of each shard the most wanted, upper ones before all; at most `max`. `visit` runs with a
+  // shard's lock held.
+  void visit_hottest(std::size_t max, FunctionRef<void(CacheEntry&)> visit);
 
  private:
   static constexpr unsigned kShards = 16;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/page_cache.h"
 
+#include <cstring>
+
 #include "base/metrics.h"
 
 namespace vexfs {
@@ -45,6 +47,16 @@ Result<PageRef> PageCache::keep(PageRef page, const Wanted& wanted) {
   PageRef there = pages_.insert(CacheShards::Ref(&*page)).as<CachedPage>();
   // The address may have a younger page by now: that one stays.
   return there->birth == pointer.birth ? there : page;
+}
+
+PageCache::Offer PageCache::offer(const PagePointer& pointer, Bytes bytes) {
+  const PageHeader header = PageView(bytes.data()).header();
+  if (page_check(bytes) != pointer.check || header.address != pointer.address ||
+      header.birth != pointer.birth || !PageView::validate(bytes))
+    return Offer::not_it;
+  const PageRef page(new CachedPage(pointer.address, pointer.birth, header.level));
+  std::memcpy(page->bytes().data(), bytes.data(), kPageBytes);
+  return pages_.insert_if_room(CacheShards::Ref(&*page)) ? Offer::taken : Offer::no_room;
 }
 
 PageRef PageCache::make(std::uint64_t address, std::uint64_t birth, unsigned level) {

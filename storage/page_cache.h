@@ -70,6 +70,13 @@ class PageCache {
   // A page that is only in memory yet; its bytes are unspecified. Takes the place of whatever
   // the cache held for an earlier life of the address.
   PageRef make(std::uint64_t address, std::uint64_t birth, unsigned level);
+  // A page that somebody has read because it may be wanted soon.
+  enum class Offer : std::uint8_t { taken, no_room, not_it };
+  Offer offer(const PagePointer& pointer, Bytes page);
+  // The most wanted, pages above the leaves before all. `visit` runs with a lock held.
+  void visit_hottest(std::size_t max, FunctionRef<void(CachedPage&)> visit) {
+    pages_.visit_hottest(max, [&](CacheEntry& entry) { visit(static_cast<CachedPage&>(entry)); });
+  }
   void drop(const CachedPage& page) { pages_.drop(page); }
 
   std::size_t pages_max() const { return pages_.entries_max(); }

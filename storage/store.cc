@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/metrics.h"
 
 namespace vexfs {
@@ -45,6 +46,7 @@ Store::Store(std::unique_ptr<BlockDevice> device, const Superblock& superblock,
 
 // The threads end before what they use; nothing is written.
 Store::~Store() {
+  warm_up_.reset();
   checkpointer_.reset();
   wal_.reset();
 }
@@ -55,9 +57,16 @@ Result<> Store::close() {
     // Commits that have passed the gate finish.
     const SharedLatchWrite gate(gate_);
   }
+  warm_up_.reset();
   checkpointer_->stop();
   if (opened_read_only_) return {};
-  return run_checkpoint(true);
+  VEXFS_CHECK(run_checkpoint(true));
+  if (options_.warm_pages == 0) return {};
+  // Only a hint: the volume is closed well without it.
+  if (const auto saved = save_warm_pages(*device_, cache_, superblock(), options_.warm_pages);
+      !saved)
+    log(Level::warn, "cache", "hot pages not saved", {{"why", saved.error().what}});
+  return {};
 }
 
 Result<> Store::get(Tree tree, Bytes key, std::string& value, Wait wait) {

@@ -26,6 +26,7 @@
 #include "storage/superblock.h"
 #include "storage/volume.h"
 #include "storage/wal.h"
+#include "storage/warm_pages.h"
 
 namespace vexfs {
 
@@ -169,6 +170,7 @@ class Store final : public Volume {
 
   std::unique_ptr<Wal> wal_;
   std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<WarmUp> warm_up_;
 };
 
 }  // namespace vexfs

@@ -156,6 +156,8 @@ Result<> Store::recover() {
     if (health_.read_only()) return fail(EROFS, "checkpoint: read-only");
     return run_checkpoint(false);
   });
+  if (options_.warm_pages > 0)
+    warm_up_ = std::make_unique<WarmUp>(*device_, cache_, superblock());
   log(Level::info, "volume", "opened",
       {{"clean", std::uint64_t{was_clean_}},
        {"replayed", static_cast<std::uint64_t>(frames.last_lsn()) -

@@ -63,9 +63,9 @@ void TinyLfu::erase(Node& node) {
 
 // Whether it was asked for since this was called last.
 bool TinyLfu::take_asked(Node& node) {
-  const unsigned asked = node.asked.exchange(0, std::memory_order_relaxed);
-  for (unsigned i = 0; i < asked; ++i) sketch_.add(node.hash);
-  return asked > 0;
+  const unsigned asked = node.asked.exchange(1, std::memory_order_relaxed);
+  for (unsigned i = 1; i < asked; ++i) sketch_.add(node.hash);
+  return asked > 1;
 }
 
 // Some steps towards it: the rest comes with later calls.
@@ -131,6 +131,12 @@ TinyLfu::Node* TinyLfu::victim(FunctionRef<bool(Node&)> may_go) {
     return &loser;
   }
   return nullptr;
+}
+
+unsigned TinyLfu::heat(const Node& node) const {
+  constexpr unsigned kUpper = 1000;
+  const unsigned lately = node.asked.load(std::memory_order_relaxed);
+  return frequency(node) + lately + (node.segment == Segment::upper ? kUpper : 0);
 }
 
 void TinyLfu::resize(std::size_t capacity) {

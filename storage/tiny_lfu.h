@@ -41,13 +41,15 @@ class TinyLfu {
   struct Node {
     Node* older = nullptr;
     Node* newer = nullptr;
-    std::uint64_t hash = 0;              // of the key, well mixed; set before insert()
-    std::atomic<std::uint8_t> asked{0};  // since the policy looked; a lost update does no harm
+    std::uint64_t hash = 0;  // of the key, well mixed; set before insert()
+    // Hits since the policy looked, and one more; 0: nobody has used it yet. The first use is by
+    // who brought it and has been counted then. A lost update does no harm.
+    std::atomic<std::uint8_t> asked{0};
     Segment segment = Segment::none;
 
     void hit() {
       const std::uint8_t before = asked.load(std::memory_order_relaxed);
-      if (before < kAskedMax)
+      if (before <= kAskedMax)
         asked.store(static_cast<std::uint8_t>(before + 1), std::memory_order_relaxed);
     }
   };
@@ -74,13 +76,15 @@ class TinyLfu {
   void set_window(unsigned share) { window_share_ = share; }
   std::size_t window_max() const;
   std::size_t size_of(Segment segment) const { return list(segment).size; }
+  // How much it is wanted, for comparison only: upper ones most, then by frequency.
+  unsigned heat(const Node& node) const;
   unsigned frequency(const Node& node) const { return sketch_.estimate(node.hash); }
 
   // Since it was made.
   std::uint64_t admissions() const { return admissions_; }
   std::uint64_t rejections() const { return rejections_; }
 
-  // From what is kept longest to what goes first: upper, guarded, probation, window.
+  // Youngest first, segment by segment: upper, guarded, probation, window.
   void visit(FunctionRef<bool(Node&)> visit);
 
  private:

@@ -40,6 +40,7 @@ struct VolumeOptions {
   unsigned interval_ms = 1000;       // for SyncPolicy::interval
   unsigned checkpoint_seconds = 30;  // at the latest, when there is something to write
   bool read_only = false;            // replays into memory, writes nothing
+  unsigned warm_pages = 0;           // hot tree pages that are read back at the next open
 };
 
 struct SpaceInfo {          // in blocks

@@ -93,7 +93,7 @@ class NaiveLfu {
  private:
   struct Entry {
     int number = 0;
-    unsigned asked = 0;
+    int asked = -1;  // the first use is by who brought it
   };
   Entry& entry(int number) {
     for (auto& [segment, members] : lists)
@@ -117,8 +117,8 @@ class NaiveLfu {
     lists[to].push_front(moved);
   }
   bool take_asked(int number) {
-    const unsigned asked = std::exchange(entry(number).asked, 0);
-    for (unsigned i = 0; i < asked; ++i) sketch.add(mixed(static_cast<std::uint64_t>(number)));
+    const int asked = std::exchange(entry(number).asked, 0);
+    for (int i = 0; i < asked; ++i) sketch.add(mixed(static_cast<std::uint64_t>(number)));
     return asked > 0;
   }
   void shrink(Segment from, std::size_t max) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ReadThrough: the cache that tree pages use, over numbered blocks without content. A read takes
-// a latch as a tree does. Threads: any.
+// a latch as a tree does, and looks again for what it has brought. Threads: any.
 #pragma once
 #include "base/assert.h"
 #include "storage/cache_shards.h"
@@ -21,6 +21,8 @@ class ReadThrough {
       }
     }
     shards_.insert(CacheShards::Ref(new CacheEntry(block, kBirth, upper)));
+    SharedLatchRead lock(latch_);
+    shards_.find(block, kBirth);
     return false;
   }
   CacheShards& shards() { return shards_; }
