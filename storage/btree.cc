@@ -205,7 +205,7 @@ std::vector<PageCache::Wanted> BTree::leaves_after(Bytes key, Bytes to, std::siz
     for (unsigned i = index + 1; i < view.count() && wanted.size() < max; ++i) {
       if (!to.empty() && as_text(view.key(i)) >= as_text(to)) break;
       const PagePointer leaf = view.child(i);
-      if (leaf.check != 0 && cache_.find(leaf) == nullptr)
+      if (leaf.check != 0 && !cache_.holds(leaf))
         wanted.push_back({.pointer = leaf, .tree = tree_, .level = 0});
     }
   }

@@ -70,6 +70,8 @@ class PageCache {
   // A page that is only in memory yet; its bytes are unspecified. Takes the place of whatever
   // the cache held for an earlier life of the address.
   PageRef make(std::uint64_t address, std::uint64_t birth, unsigned level);
+  // Whether it is in memory, from anywhere; nobody has asked for it then.
+  bool holds(const PagePointer& pointer) { return pages_.holds(pointer.address, pointer.birth); }
   // A page that somebody has read because it may be wanted soon.
   enum class Offer : std::uint8_t { taken, no_room, not_it };
   Offer offer(const PagePointer& pointer, Bytes page);
