@@ -54,6 +54,15 @@ class PairCopy {
 }  // namespace
 
 Result<> PageWait::load(PageCache& cache, const Missing& missing, std::vector<Missing> more) {
+  const bool again =
+      last_.address == missing.pointer.address && last_.birth == missing.pointer.birth;
+  times_ = again ? times_ + 1 : 0;
+  last_ = missing.pointer;
+  if (times_ > kTimesMax) {
+    log(Level::error, "tree", "a page has lost its place to another",
+        {{"block", std::uint64_t{missing.pointer.address}}});
+    return fail(EUCLEAN, "tree: a page has lost its place to another");
+  }
   if (!more.empty()) {
     more.push_back(missing);
     // What fails is asked for again, alone.

@@ -33,12 +33,15 @@ class PageWait {
   using Missing = PageCache::Wanted;  // its pointer none(): nothing is missing
   // An error for a page that is damaged indeed. A page that was freed meanwhile may look so
   // too; then the next descent does not ask for it again.
+  // One that is asked for again and again is damage too: another page has taken its place.
   // `more` comes with it, as far as it can, in the same submission.
   Result<> load(PageCache& cache, const Missing& missing, std::vector<Missing> more = {});
 
  private:
+  static constexpr unsigned kTimesMax = 64;
   std::vector<PageRef> kept_;
-  PagePointer failed_;
+  PagePointer failed_, last_;
+  unsigned times_ = 0;  // that last_ was asked for
 };
 
 class BTree {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "base/metrics.h"
 
 namespace vexfs {
@@ -77,6 +78,12 @@ Result<std::uint64_t> SpaceMap::allocate_page(PageKind kind) {
 
 void SpaceMap::free_page(std::uint64_t address, PageFate fate) {
   Lock lock(mutex_);
+  // A page of a tree that the map has as free: it may have been given to somebody else.
+  if (fate.recorded && !groups_.all(page_extent(address), true, true)) {
+    log(Level::error, "space", "a page of a tree is free in the map", {{"block", address}});
+    damaged_ = true;
+    return;
+  }
   if (fate.recorded && !fate.unborn && is_pinned(fate.birth)) {
     dead_.push_back(page_extent(address));
     dead_.back().birth = fate.birth;
@@ -204,6 +211,11 @@ FrozenSpace SpaceMap::freeze(const Freeze& freeze) {
   for (const std::uint64_t number : groups_.take_changed())
     frozen.groups.push_back({.number = number, .record = groups_.encode(number)});
   return frozen;
+}
+
+bool SpaceMap::is_damaged() const {
+  Lock lock(mutex_);
+  return damaged_;
 }
 
 void SpaceMap::set_newest_pin(std::uint64_t generation) {

@@ -86,6 +86,8 @@ class SpaceMap {
   std::vector<Extent> take_pending_unrecorded();
   void complete(const std::vector<Extent>& pending);
   bool has_pending() const;
+  // The map contradicts the trees: nothing may be written any more.
+  bool is_damaged() const;
 
   // --- loading, before all else; EUCLEAN for what cannot be
   Result<> load_group(std::uint64_t number, Bytes record);
@@ -116,6 +118,7 @@ class SpaceMap {
   std::uint64_t generation_ GUARDED_BY(mutex_);
   // 0: no snapshot. Changes only while no transaction runs.
   std::uint64_t newest_pin_ GUARDED_BY(mutex_) = 0;
+  bool damaged_ GUARDED_BY(mutex_) = false;
   std::vector<Extent> dead_ GUARDED_BY(mutex_);  // since the last freeze
   std::vector<Extent> pending_ GUARDED_BY(mutex_);
   std::vector<Extent> pending_unrecorded_ GUARDED_BY(mutex_);

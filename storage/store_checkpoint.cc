@@ -95,6 +95,10 @@ Result<> Store::checkpoint() {
 
 Result<> Store::run_checkpoint(bool clean) {
   VEXFS_CHECK(health_.writable());
+  if (space_.is_damaged()) {
+    health_.end_writing({.code = EUCLEAN, .what = "space: the map contradicts the trees"});
+    return fail(EUCLEAN, "space: the map contradicts the trees");
+  }
   std::optional<std::string> pin;
   {
     Lock lock(pin_mutex_);

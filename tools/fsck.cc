@@ -131,7 +131,7 @@ void print_json(const FsckWords& words, const Answer& answer) {
                        {"rounds", answer.repair.rounds},
                        {"counts",
                         {{"pages", n.pages},
-                         {"data_blocks", answer.first.counts.data_blocks + n.data_blocks},
+                         {"data_blocks", found_of(words, answer).counts.data_blocks},
                          {"used_blocks", n.used_blocks},
                          {"free_blocks", n.free_blocks},
                          {"inodes", n.inodes},

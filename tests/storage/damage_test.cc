@@ -113,8 +113,8 @@ TEST_CASE("a root page whose checksum fits is not trusted either") {
     Rng rng(seed);
     MemoryDevice disk(image());
     Superblock facts = *read_superblock(disk);
-    constexpr Tree kTrees[] = {Tree::inode, Tree::dentry, Tree::meta};
-    TreeRoot& root = facts.roots[static_cast<unsigned>(kTrees[rng() % 3])];
+    constexpr Tree kTrees[] = {Tree::inode, Tree::dentry, Tree::meta, Tree::free_space};
+    TreeRoot& root = facts.roots[static_cast<unsigned>(kTrees[rng() % 4])];
     REQUIRE_FALSE(root.page.none());
     const Buffer page = Buffer::take(kPageBytes);
     REQUIRE(disk.read(root.page.address * kBlockBytes, page.bytes()));
