@@ -39,6 +39,7 @@ void FilesCheck::check_extent(Number ino, Bytes key, Bytes value) {
   }
   if (!readable_inode(ino, inode, "extent-nothing", Tree::extent, key)) return;
   const std::string where = format("inode {}, file block {}", ino, extent->block);
+  if (last_extent_.ino != ino) groups_.clear();
   if (last_extent_.ino == ino && extent->block < last_extent_.end)
     find_error("extent-overlap", where, "its blocks are also those of the record before", false);
   last_extent_ = {.ino = ino, .end = extent->end()};
@@ -47,7 +48,24 @@ void FilesCheck::check_extent(Number ino, Bytes key, Bytes value) {
     find_error("extent-kind", where, "a file of this type has no such content", false);
   if (target && extent->bytes.size() != inode->size)
     find_error("target-size", where, "the target is not as long as the inode says", false);
-  if (extent->on_disk()) inode->blocks_found += extent->blocks;
+  if (!extent->on_disk()) return;
+  // Pieces of one compressed extent hold its blocks together.
+  if (!extent->compressed() || groups_.insert(extent->group()).second)
+    inode->blocks_found += extent->where().blocks;
+}
+
+// Bytes that were synced and have no place yet.
+void FilesCheck::check_riders() {
+  image_.scan(Tree::rider, [&](Bytes key, Bytes value) {
+    KeyReader reader(key);
+    const Number ino = reader.u64(), block = reader.u64();
+    Known* inode = nullptr;
+    if (!readable_inode(ino, inode, "rider-nothing", Tree::rider, key)) return true;
+    if (reader.failed() || value.size() > kBlockBytes || block * kBlockBytes >= inode->size)
+      find_error("rider", format("inode {}, file block {}", ino, block),
+                 "content that was synced, beyond the end of the file", false);
+    return true;
+  });
 }
 
 void FilesCheck::check_xattrs() {

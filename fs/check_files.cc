@@ -54,6 +54,7 @@ void FilesCheck::run() {
   check_names();
   check_backrefs();
   check_extents();
+  check_riders();
   check_xattrs();
   check_reached();
   for (Known& inode : inodes_) check_counts(inode);

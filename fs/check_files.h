@@ -9,12 +9,14 @@
 // Threads: one.
 #pragma once
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "fs/inode.h"
 #include "storage/check_fix.h"
 #include "storage/check_image.h"
+#include "storage/file_extent.h"
 
 namespace vexfs {
 
@@ -58,6 +60,7 @@ class FilesCheck {
   void lost_name(Bytes key, const Name& back, std::string_view text);
   void check_extents();
   void check_extent(Number ino, Bytes key, Bytes value);
+  void check_riders();
   void check_xattrs();
   void check_xattr(Number ino, Bytes key, Bytes value);
   void end_xattrs();
@@ -80,6 +83,7 @@ class FilesCheck {
   struct {
     Number ino = 0, end = 0;
   } last_extent_;
+  std::set<FileExtentGroup> groups_;  // compressed extents of that inode
   struct {
     Number ino = 0;
     std::map<std::string, Number> rest;  // by hash and collision: bytes that further parts hold
