@@ -22,7 +22,7 @@ ARROWS = {
 # header prefix -> where it may be included (a folder, or the start of a file's path)
 HOMES = {
     'liburing': ['storage/'],
-    'zstd': ['storage/'],
+    'zstd': ['storage/', 'tests/support/golden_image'],
     'hwy/': ['vector/', 'tests/vector/'],
     'fuse': ['fs/fuse_', 'src/'],
     'xxhash': ['base/hash.cc'],
