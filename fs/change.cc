@@ -19,9 +19,9 @@ Inode loggable(const Node& node, const Inode& inode, std::uint64_t first_pending
 
 Change::One& Change::one(Node& node) {
   for (std::size_t i = 0; i < count_; ++i)
-    if (all_[i].node == &node) return all_[i];
-  VEXFS_ASSERT(count_ < all_.size());
-  One& added = all_[count_++];
+    if ((*all_)[i].node == &node) return (*all_)[i];
+  VEXFS_ASSERT(count_ < all_->size());
+  One& added = (*all_)[count_++];
   added.node = &node;
   added.next = node.inode;
   return added;
@@ -36,9 +36,8 @@ void Change::remove(Node& node) {
 }
 
 Result<> Change::commit(Volume::CommitOptions options, WrittenSoFar written) {
-  std::array<Inode, 4> logged;
   for (std::size_t i = 0; i < count_; ++i) {
-    const One& change = all_[i];
+    One& change = (*all_)[i];
     const Node& node = *change.node;
     if (change.removed) {
       transaction.erase(Tree::inode, ino_key(node.ino));
@@ -46,18 +45,20 @@ Result<> Change::commit(Volume::CommitOptions options, WrittenSoFar written) {
     }
     const std::uint64_t pending =
         written.all ? FilePages::kNone : node.pages.first_pending(written.to);
-    logged[i] = loggable(node, change.next, pending);
-    if (pending != FilePages::kNone && written.content != 0) logged[i].content = written.content;
-    transaction.put(Tree::inode, ino_key(node.ino), bytes_of(logged[i].encode()));
+    change.logged = loggable(node, change.next, pending);
+    if (pending != FilePages::kNone && written.content != 0)
+      change.logged.content = written.content;
+    transaction.put(Tree::inode, ino_key(node.ino), bytes_of(change.logged.encode()));
   }
   VEXFS_TRY(const Lsn lsn, volume_.commit(transaction, options));
   extents_.reset();  // what follows may edit extents again
   for (std::size_t i = 0; i < count_; ++i) {
-    Node& node = *all_[i].node;
-    node.inode = all_[i].next;
-    node.logged_size = logged[i].size;
-    node.logged_content = logged[i].content;
-    node.removed = node.removed || all_[i].removed;
+    const One& change = (*all_)[i];
+    Node& node = *change.node;
+    node.inode = change.next;
+    node.logged_size = change.logged.size;
+    node.logged_content = change.logged.content;
+    node.removed = node.removed || change.removed;
     node.stale_record = !written.all && node.pages.first_pending(written.to) != FilePages::kNone;
     node.loaded.store(true, std::memory_order_release);
     node.lsn.store(static_cast<std::uint64_t>(lsn), std::memory_order_relaxed);

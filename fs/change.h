@@ -31,7 +31,7 @@ struct WrittenSoFar {
 
 class Change {
  public:
-  explicit Change(Volume& volume) : volume_(volume) {}
+  explicit Change(Volume& volume) : volume_(volume), all_(std::make_unique<All>()) {}
   Change(const Change&) = delete;
   Change& operator=(const Change&) = delete;
 
@@ -52,13 +52,15 @@ class Change {
   struct One {
     Node* node = nullptr;
     Inode next;
+    Inode logged;  // of `next`, what the transaction says
     bool removed = false;
   };
+  using All = std::array<One, 4>;
   One& one(Node& node);
 
   Volume& volume_;
   std::unique_ptr<ExtentEdit> extents_;
-  std::array<One, 4> all_;
+  const std::unique_ptr<All> all_;  // on the heap: a kilobyte
   std::size_t count_ = 0;
 };
 

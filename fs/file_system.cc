@@ -106,8 +106,12 @@ class Mounted final : public FileSystem {
   Result<Created> create(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
                          int flags, Wait wait) override {
     if (is_hidden(parent)) return computed();
-    VEXFS_TRY(const Files::Created made, files_->create(caller, parent, name, mode, flags, wait));
-    return Created{.entry = made.entry, .opened = made.opened};
+    return files_->create(caller, parent, name, mode, flags, wait);
+  }
+  Result<Created> create_unnamed(const Caller& caller, NodeId parent, mode_t mode, int flags,
+                                 Wait wait) override {
+    if (is_hidden(parent)) return computed();
+    return files_->create_unnamed(caller, parent, mode, flags, wait);
   }
   Result<Opened> open_file(const Caller& caller, NodeId node, int flags, Wait wait) override {
     if (is_hidden(node)) return hidden(&Hidden::open_file, caller, node, wait);
@@ -245,6 +249,9 @@ Result<std::unique_ptr<FileSystem>> FileSystem::open(Volume& volume, FileSystemO
   ContentIndex& index = engine ? static_cast<ContentIndex&>(*engine) : no_index();
   VEXFS_TRY(std::unique_ptr<Files> files, Files::open(volume, index,
                                                       {.commit_seconds = options.commit_seconds,
+                                                       .atime = options.atime,
+                                                       .acl = options.acl,
+                                                       .nodiratime = options.nodiratime,
                                                        .read_only = options.read_only,
                                                        .compression = options.compression}));
   return std::make_unique<Mounted>(std::move(engine), std::move(files));

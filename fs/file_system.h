@@ -27,6 +27,9 @@ class Volume;
 
 struct FileSystemOptions {
   unsigned commit_seconds = 5;  // what was not fsynced is in the log after this long
+  bool acl = false;             // POSIX access control lists: the kernel leaves the umask to us
+  Atime atime = Atime::relatime;
+  bool nodiratime = false;
   bool read_only = false;
   bool index = true;  // false: no engine; user.vexfs.* and questions answer ENOTSUP
   unsigned index_workers = 1;
@@ -63,12 +66,13 @@ class FileSystem {
   virtual Result<> rename(const Caller&, NodeId parent, std::string_view name, NodeId new_parent,
                           std::string_view new_name, unsigned flags, Wait) = 0;
 
-  struct Created {
-    Entry entry;
-    Opened opened;
-  };
   virtual Result<Created> create(const Caller&, NodeId parent, std::string_view name, mode_t mode,
                                  int flags, Wait) = 0;
+  // O_TMPFILE: a file in no directory, owned as if it were made in `parent`; link() may name it.
+  virtual Result<Created> create_unnamed(const Caller&, NodeId /*parent*/, mode_t, int /*flags*/,
+                                         Wait) {
+    return fail(EOPNOTSUPP, "file_system: no files without a name");
+  }
   virtual Result<Opened> open_file(const Caller&, NodeId node, int flags, Wait) = 0;
   // Fills `into`, returns how much; short at the end of the file.
   virtual Result<std::size_t> read(const Caller&, NodeId node, std::uint64_t handle,

@@ -20,7 +20,10 @@
 namespace vexfs {
 
 struct FilesOptions {
-  unsigned commit_seconds = 5;                          // dirty content is in the log after this
+  unsigned commit_seconds = 5;  // dirty content is in the log after this
+  Atime atime = Atime::relatime;
+  bool acl = false;                                     // obey and keep access control lists
+  bool nodiratime = false;                              // as never, of directories
   std::size_t dirty_bytes_max = std::size_t{64} << 20;  // of all files, in memory
   bool read_only = false;
   Compression compression = {};
@@ -65,12 +68,9 @@ class Files final : public FileView {
   Result<struct statvfs> statfs(NodeId node, Wait);
 
   // --- content
-  struct Created {
-    Entry entry;
-    Opened opened;
-  };
   Result<Created> create(const Caller&, NodeId parent, std::string_view name, mode_t mode,
                          int flags, Wait);
+  Result<Created> create_unnamed(const Caller&, NodeId parent, mode_t mode, int flags, Wait);
   Result<Opened> open_file(const Caller&, NodeId node, int flags, Wait);
   Result<std::size_t> read(const Caller&, NodeId node, std::uint64_t handle, std::uint64_t offset,
                            MutableBytes into, Wait);

@@ -34,7 +34,7 @@ void set_owner_and_mode(const SetAttr& set, Inode& next) {
 Result<Attributes> Files::getattr(const Caller&, NodeId id, Wait wait) {
   const NodeRef node = state_->pin(id);
   VEXFS_TRY(const auto hold, ReadHold::take(state_->volume, *node, wait));
-  return Attributes{.attr = state_->stat_of(*node)};
+  return Attributes{.attr = state_->stat_of(*node), .birth = from_ns(node->inode.birth_ns)};
 }
 
 Result<Attributes> Files::setattr(const Caller& caller, NodeId id, const SetAttr& set, Wait wait) {
@@ -56,6 +56,7 @@ Result<Attributes> Files::setattr(const Caller& caller, NodeId id, const SetAttr
       return fail(node->inode.is_directory() ? EISDIR : EINVAL, "files: no length to set");
     Change change(state_->volume);
     Inode& next = change.edit(*node);
+    if (set.size || set.uid || set.gid) VEXFS_CHECK(state_->drop_capability(change, *node, wait));
     if (set.size) {
       Resize resize(*state_, *node, change);
       const auto prepared = resize.prepare(size, wait);
@@ -64,11 +65,13 @@ Result<Attributes> Files::setattr(const Caller& caller, NodeId id, const SetAttr
       VEXFS_CHECK(prepared);
       drop_set_id(caller, next);
       set_owner_and_mode(set, next);
+      if (set.mode) VEXFS_CHECK(state_->chmod_acl(change, *node, wait));
       set_times(set, next);
       VEXFS_CHECK(resize.commit(wait));
       if (node->stale_record || !node->pages.empty()) state_->mark_stale(node);
     } else {
       set_owner_and_mode(set, next);
+      if (set.mode) VEXFS_CHECK(state_->chmod_acl(change, *node, wait));
       set_times(set, next);
       VEXFS_CHECK(change.commit({.wait = wait}));
     }

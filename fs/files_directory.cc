@@ -101,10 +101,10 @@ Result<Opened> Files::opendir(const Caller&, NodeId id, Wait wait) {
   {
     VEXFS_TRY(const auto hold, ReadHold::take(state_->volume, *node, wait));
     if (!node->inode.is_directory()) return fail(ENOTDIR, "files: opendir of no directory");
-    read_time = FilesState::wants_atime(node->inode);
+    read_time = state_->wants_atime(node->inode);
   }
   if (read_time) state_->note_access(node);
-  return Opened{.cache_readdir = true};
+  return Opened{.cache_readdir = state_->options.atime != Atime::strict};
 }
 
 void Files::releasedir(NodeId, std::uint64_t) {}

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "fs/file_content.h"
 #include "fs/files_state.h"
+#include "fs/inode_format.h"
 
 namespace vexfs {
 
@@ -24,10 +25,10 @@ Result<Opened> Files::open_file(const Caller& caller, NodeId id, int flags, Wait
     if (S_ISLNK(node->inode.mode)) return fail(ELOOP, "files: open of a symlink");
     node->opens.fetch_add(1);
     state_->nodes.count_lookup(*node);  // an open keeps the node in memory, too
-    read_time = (flags & O_ACCMODE) != O_WRONLY && FilesState::wants_atime(node->inode);
+    read_time = (flags & O_ACCMODE) != O_WRONLY && state_->wants_atime(node->inode);
   }
   if (read_time) state_->note_access(node);
-  return Opened{};
+  return Opened{.keep_cache = state_->options.atime != Atime::strict};
 }
 
 void Files::release(NodeId id, std::uint64_t, int) {
@@ -58,7 +59,7 @@ Result<std::size_t> Files::read(const Caller&, NodeId id, std::uint64_t, std::ui
     if (!node->inode.is_regular()) return fail(EINVAL, "files: read of no regular file");
     if (node->removed) return fail(EIO, "files: read of a removed file");
     VEXFS_TRY(bytes, read_content(*state_, *node, offset, into, wait));
-    read_time = FilesState::wants_atime(node->inode);
+    read_time = state_->wants_atime(node->inode);
   }
   if (read_time) state_->note_access(node);
   return bytes;
@@ -77,6 +78,11 @@ Result<std::size_t> Files::write(const Caller& caller, NodeId id, std::uint64_t,
     VEXFS_TRY(const auto hold, WriteHold::take(state_->volume, *node, wait));
     if (!node->inode.is_regular()) return fail(EINVAL, "files: write to no regular file");
     if (node->removed) return fail(EIO, "files: write to a removed file");
+    if (node->inode.has(kInodeCapability)) {
+      Change change(state_->volume);
+      VEXFS_CHECK(state_->drop_capability(change, *node, wait));
+      VEXFS_CHECK(change.commit({.wait = wait, .freeing = true}));
+    }
     VEXFS_CHECK(write_content(*state_, *node, offset, from, wait));
     drop_set_id(caller, node->inode);
     state_->touch_content(*node);

@@ -6,24 +6,23 @@
 #include <optional>
 
 #include "fs/files_state.h"
+#include "fs/inode_format.h"
 #include "storage/extent_format.h"
 
 namespace vexfs {
 
 namespace {
 
-// The inode that a new name will stand for.
-Inode new_inode(const Caller& caller, const Inode& parent, mode_t mode) {
+// Makes `inode` what a new name will stand for.
+void fill_inode(Inode& inode, const Caller& caller, const Inode& parent, mode_t mode) {
   const std::int64_t now = now_ns();
   const bool group_of_parent = (parent.mode & S_ISGID) != 0;
-  Inode inode;
   inode.mode = mode;
   if (group_of_parent && S_ISDIR(mode)) inode.mode |= S_ISGID;
   inode.uid = caller.uid;
   inode.gid = group_of_parent ? parent.gid : caller.gid;
   inode.links = S_ISDIR(mode) ? 2 : 1;
   inode.birth_ns = inode.ctime_ns = inode.mtime_ns = inode.atime_ns = now;
-  return inode;
 }
 
 void add_entry(Inode& directory, bool subdirectory) {
@@ -79,41 +78,70 @@ struct NewNode {
   std::string_view target = {};  // of a symlink
 };
 
-// Makes an inode under a name. The node stays pinned by the caller.
-Result<Entry> make_node(FilesState& state, const Caller& caller, NodeId parent_id,
-                        std::string_view name, const NewNode& what, Wait wait, NodeRef& node) {
+// The inode of a new file that no name leads to: an orphan, from its first transaction on.
+Result<> make_orphan(FilesState& state, const Caller& caller, NodeId parent_id, mode_t mode,
+                     Wait wait, NodeRef& node) {
+  VEXFS_CHECK(state.writable());
+  const NodeRef parent = state.pin(parent_id);
+  VEXFS_TRY(const auto hold, ReadHold::take(state.volume, *parent, wait));
+  VEXFS_CHECK(check_alive_directory(*parent));
+  VEXFS_TRY(const Ino ino, state.new_ino(wait));
+  node = state.nodes.pin(ino);
+  node->loaded = true;
+  VEXFS_TRY(const auto new_hold, WriteHold::take(state.volume, *node, wait));
+  Change change(state.volume);
+  Inode& inode = change.edit(*node);
+  fill_inode(inode, caller, parent->inode, S_IFREG | (mode & 07777));
+  inode.links = 0;
+  inode.content = state.clock.next();
+  VEXFS_CHECK(state.inherit_acl(change, *parent, *node, caller, wait));
+  change.transaction.put(Tree::orphan, ino_key(ino), {});
+  return change.commit({.wait = wait});
+}
+
+// The transaction that makes an inode under a name. With both locks held.
+Result<> log_node(FilesState& state, const Caller& caller, Node& parent, std::string_view name,
+                  const NewNode& what, Wait wait, Node& node) {
+  const Directory directory = state.directory(parent.ino);
+  VEXFS_TRY(const std::uint64_t cookie, directory.free_cookie(name, wait));
+  Change change(state.volume);
+  Inode& inode = change.edit(node);
+  fill_inode(inode, caller, parent.inode, what.mode);
+  inode.rdev = what.device;
+  if (inode.is_directory()) inode.parent = parent.ino;
+  if (S_ISLNK(what.mode)) {
+    inode.size = what.target.size();
+    const std::string value = static_cast<char>(ExtentKind::target) + std::string(what.target);
+    change.transaction.put(Tree::extent, extent_key(node.ino, 0), as_bytes(value));
+  }
+  if (inode.is_regular()) inode.content = state.clock.next();
+  VEXFS_CHECK(state.inherit_acl(change, parent, node, caller, wait));
+  add_entry(change.edit(parent), inode.is_directory());
+  directory.put(change.transaction, name,
+                {.cookie = cookie, .ino = node.ino, .type = inode.mode & S_IFMT});
+  return change.commit({.wait = wait});
+}
+
+// Makes an inode under a name. The node stays pinned by the caller, who gives `made` a place: on
+// the way down nobody holds one for it.
+Result<> make_node(FilesState& state, const Caller& caller, NodeId parent_id, std::string_view name,
+                   const NewNode& what, Wait wait, NodeRef& node, Entry& made) {
   VEXFS_CHECK(state.writable());
   VEXFS_CHECK(check_new_name(name));
   const NodeRef parent = state.pin(parent_id);
-  std::optional<Entry> made;
   {
     VEXFS_TRY(const auto hold, WriteHold::take(state.volume, *parent, wait));
     VEXFS_CHECK(check_alive_directory(*parent));
-    const Directory directory = state.directory(parent->ino);
-    VEXFS_TRY(const std::uint64_t cookie, directory.free_cookie(name, wait));
     VEXFS_TRY(const Ino ino, state.new_ino(wait));
     node = state.nodes.pin(ino);
     node->loaded = true;  // nobody else knows the number yet
     VEXFS_TRY(const auto new_hold, WriteHold::take(state.volume, *node, wait));
-    Change change(state.volume);
-    Inode& inode = change.edit(*node) = new_inode(caller, parent->inode, what.mode);
-    inode.rdev = what.device;
-    if (inode.is_directory()) inode.parent = parent->ino;
-    if (S_ISLNK(what.mode)) {
-      inode.size = what.target.size();
-      const std::string value = static_cast<char>(ExtentKind::target) + std::string(what.target);
-      change.transaction.put(Tree::extent, extent_key(ino, 0), as_bytes(value));
-    }
-    if (inode.is_regular()) inode.content = state.clock.next();
-    add_entry(change.edit(*parent), inode.is_directory());
-    directory.put(change.transaction, name,
-                  {.cookie = cookie, .ino = ino, .type = inode.mode & S_IFMT});
-    VEXFS_CHECK(change.commit({.wait = wait}));
+    VEXFS_CHECK(log_node(state, caller, *parent, name, what, wait, *node));
     made = state.entry_of(*node);
     node->changed = node->inode.is_regular();  // the index is told when its maker closes it
   }
   state.index.moved(node->ino, Ino{}, parent->ino);
-  return *made;
+  return {};
 }
 
 }  // namespace
@@ -150,16 +178,20 @@ Result<Entry> Files::mknod(const Caller& caller, NodeId parent, std::string_view
   if (!known) return fail(EINVAL, "files: mknod of no known type");
   if (!S_ISCHR(mode) && !S_ISBLK(mode)) device = 0;
   NodeRef node;
-  auto made =
-      make_node(*state_, caller, parent, name, {.mode = mode, .device = device}, wait, node);
-  if (made) state_->tell_closed(*node);  // nobody has it open
+  Entry made;
+  VEXFS_CHECK(
+      make_node(*state_, caller, parent, name, {.mode = mode, .device = device}, wait, node, made));
+  state_->tell_closed(*node);  // nobody has it open
   return made;
 }
 
 Result<Entry> Files::mkdir(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
                            Wait wait) {
   NodeRef node;
-  return make_node(*state_, caller, parent, name, {.mode = (mode & 07777) | S_IFDIR}, wait, node);
+  Entry made;
+  VEXFS_CHECK(make_node(*state_, caller, parent, name, {.mode = (mode & 07777) | S_IFDIR}, wait,
+                        node, made));
+  return made;
 }
 
 Result<Entry> Files::symlink(const Caller& caller, std::string_view target, NodeId parent,
@@ -167,15 +199,18 @@ Result<Entry> Files::symlink(const Caller& caller, std::string_view target, Node
   if (target.empty()) return fail(ENOENT, "files: symlink to nothing");
   if (target.size() > kTargetBytesMax) return fail(ENAMETOOLONG, "files: target too long");
   NodeRef node;
-  return make_node(*state_, caller, parent, name, {.mode = S_IFLNK | 0777, .target = target}, wait,
-                   node);
+  Entry made;
+  VEXFS_CHECK(make_node(*state_, caller, parent, name, {.mode = S_IFLNK | 0777, .target = target},
+                        wait, node, made));
+  return made;
 }
 
-Result<Files::Created> Files::create(const Caller& caller, NodeId parent, std::string_view name,
-                                     mode_t mode, int flags, Wait wait) {
+Result<Created> Files::create(const Caller& caller, NodeId parent, std::string_view name,
+                              mode_t mode, int flags, Wait wait) {
   NodeRef node;
-  auto made =
-      make_node(*state_, caller, parent, name, {.mode = (mode & 07777) | S_IFREG}, wait, node);
+  Created created;
+  const auto made = make_node(*state_, caller, parent, name, {.mode = (mode & 07777) | S_IFREG},
+                              wait, node, created.entry);
   if (made) {
     flags &= ~O_TRUNC;
     wait = Wait::allowed;  // the name is there now, and the node in memory
@@ -183,20 +218,30 @@ Result<Files::Created> Files::create(const Caller& caller, NodeId parent, std::s
     // The kernel sends CREATE only for names it believes absent; another client may have been
     // faster, and then O_CREAT without O_EXCL opens what is there.
     if (made.error().code != EEXIST || (flags & O_EXCL)) return std::unexpected(made.error());
-    const Error exists = made.error();
-    made = lookup(caller, parent, name, wait);
-    if (!made) return std::unexpected(made.error());
-    if (!S_ISREG(made->attr.st_mode)) {
-      forget(made->node, 1);
-      return std::unexpected(exists);
+    VEXFS_TRY(created.entry, lookup(caller, parent, name, wait));
+    if (!S_ISREG(created.entry.attr.st_mode)) {
+      forget(created.entry.node, 1);
+      return std::unexpected(made.error());
     }
   }
-  const auto opened = open_file(caller, made->node, flags, wait);
+  const auto opened = open_file(caller, created.entry.node, flags, wait);
   if (!opened) {
-    forget(made->node, 1);
+    forget(created.entry.node, 1);
     return std::unexpected(opened.error());
   }
-  return Created{.entry = *made, .opened = *opened};
+  created.opened = *opened;
+  return created;
+}
+
+Result<Created> Files::create_unnamed(const Caller& caller, NodeId parent, mode_t mode, int flags,
+                                      Wait wait) {
+  NodeRef node;
+  VEXFS_CHECK(make_orphan(*state_, caller, parent, mode, wait, node));
+  // In memory now, so this cannot have to wait; its last close removes it.
+  VEXFS_TRY(const Opened opened,
+            open_file(caller, id_of(node->ino), flags & ~O_TRUNC, Wait::allowed));
+  VEXFS_TRY(const auto hold, ReadHold::take(state_->volume, *node, Wait::allowed));
+  return Created{.entry = state_->entry_of(*node), .opened = opened};
 }
 
 Result<Entry> Files::link(const Caller&, NodeId node_id, NodeId parent_id, std::string_view name,
@@ -206,26 +251,32 @@ Result<Entry> Files::link(const Caller&, NodeId node_id, NodeId parent_id, std::
   VEXFS_CHECK(state_->index.check_move(ino_of(node_id), Ino{}, ino_of(parent_id)));
   const NodeRef node = state_->pin(node_id), parent = state_->pin(parent_id);
   std::optional<Entry> made;
+  bool unnamed = false;  // and open: O_TMPFILE. (Of what lost its names the kernel refuses it.)
   {
     VEXFS_TRY(const auto hold,
               WriteHold::take(state_->volume, WriteHold::Nodes{node.get(), parent.get()}, wait));
     VEXFS_CHECK(check_alive_directory(*parent));
     if (node->inode.is_directory()) return fail(EPERM, "files: hard link to a directory");
-    if (node->inode.links == 0) return fail(ENOENT, "files: link to a removed file");
+    unnamed = node->inode.links == 0;
+    if (node->removed || (unnamed && node->opens.load() == 0))
+      return fail(ENOENT, "files: link to a removed file");
     if (node->inode.links >= kFileLinksMax) return fail(EMLINK, "files: too many links");
     const Directory directory = state_->directory(parent->ino);
     VEXFS_TRY(const std::uint64_t cookie, directory.free_cookie(name, wait));
     Change change(state_->volume);
     Inode& inode = change.edit(*node);
     ++inode.links;
+    if (unnamed) change.transaction.erase(Tree::orphan, ino_key(node->ino));
     inode.ctime_ns = now_ns();
     add_entry(change.edit(*parent), false);
     directory.put(change.transaction, name,
                   {.cookie = cookie, .ino = node->ino, .type = inode.mode & S_IFMT});
     VEXFS_CHECK(change.commit({.wait = wait}));
     made = state_->entry_of(*node);
+    if (unnamed) node->changed = true;  // what it holds could be found by nobody so far
   }
   state_->index.moved(node->ino, Ino{}, parent->ino);
+  if (unnamed) state_->index.changed(node->ino);
   return *made;
 }
 

@@ -71,7 +71,9 @@ void FilesState::touch_content(Node& node) {
   node.changed.store(true, std::memory_order_relaxed);
 }
 
-bool FilesState::wants_atime(const Inode& inode) {
+bool FilesState::wants_atime(const Inode& inode) const {
+  if (options.nodiratime && inode.is_directory()) return false;
+  if (options.atime != Atime::relatime) return options.atime == Atime::strict;
   return inode.atime_ns <= inode.mtime_ns || inode.atime_ns <= inode.ctime_ns ||
          now_ns() - inode.atime_ns > kDayNs;
 }
@@ -99,7 +101,7 @@ void FilesState::erase_riders(Transaction& transaction, const Node& node, std::u
 }
 
 void drop_set_id(const Caller& caller, Inode& inode) {
-  if (caller.uid == 0) return;
+  if ((caller.umask & kKillsSetId) == 0) return;
   inode.mode &= ~static_cast<mode_t>(S_ISUID);
   if (inode.mode & S_IXGRP) inode.mode &= ~static_cast<mode_t>(S_ISGID);
 }

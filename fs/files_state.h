@@ -56,10 +56,32 @@ struct FilesState {
   void mark_stale(const NodeRef& node);
   // Content has changed in memory: new generation, times, and the index hears of it later.
   void touch_content(Node& node);
-  // relatime: moves in memory, at most once a day or after a change. Never waits for it.
+  // Moves in memory where the mount's policy says so. Never waits for it.
   void note_access(const NodeRef& node);
-  static bool wants_atime(const Inode& inode);
+  bool wants_atime(const Inode& inode) const;
+  // Where the file has one, `change` removes security.capability: whoever changes content or
+  // owner takes it away. EAGAIN with Wait::never.
+  Result<> drop_capability(Change& change, Node& node, Wait wait);
   void tell_closed(Node& node);
+
+  // --- attributes (fs/files_xattrs.cc), with the node's lock held
+  // Puts a value, or takes one away, and counts its name.
+  Result<> put_attribute(Change& change, Node& node, std::string_view name, Bytes value, int flags,
+                         Wait wait);
+  Result<> erase_attribute(Change& change, Node& node, std::string_view name, Wait wait);
+
+  // --- access control lists (fs/files_acl.cc), with the node's lock held
+  // The mode of a new node below `parent`, and the lists it takes from there.
+  Result<> inherit_acl(Change& change, const Node& parent, Node& node, const Caller& caller,
+                       Wait wait);
+  // Puts a list; the mode follows it.
+  Result<> set_acl(Change& change, Node& node, std::string_view name, Bytes value,
+                   const Caller& caller, Wait wait);
+  // The list follows the mode that `change` sets.
+  Result<> chmod_acl(Change& change, Node& node, Wait wait);
+  // Whether the caller has all of `bits`: 4 read, 2 write, 1 execute or enter.
+  bool allows(const Caller& caller, const Node& node, unsigned bits);
+
   void drop_pages(Node& node, std::uint64_t from, std::uint64_t to);
   // Of blocks whose pages are dropped after the commit.
   static void erase_riders(Transaction& transaction, const Node& node, std::uint64_t from,
@@ -89,7 +111,7 @@ struct FilesState {
   std::uint64_t ino_limit_ GUARDED_BY(ino_mutex_) = 0;
 };
 
-// Whoever is not the superuser loses the set-id bits of what he changes.
+// The set-id bits go where the caller may not keep them.
 void drop_set_id(const Caller& caller, Inode& inode);
 // EPERM for the name of a hidden directory, EINVAL for no name, ENAMETOOLONG.
 Result<> check_new_name(std::string_view name);

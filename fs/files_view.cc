@@ -10,19 +10,6 @@
 
 namespace vexfs {
 
-namespace {
-
-// One of the three bits of a permission class.
-bool allowed(const Caller& caller, const Inode& inode, mode_t bit) {
-  if (caller.uid == 0) return bit != S_IXOTH || inode.is_directory() || (inode.mode & 0111) != 0;
-  if (caller.uid == inode.uid) return (inode.mode & (bit << 6)) != 0;
-  const bool in_group =
-      caller.gid == inode.gid || std::ranges::count(caller.groups, inode.gid) != 0;
-  return (inode.mode & (in_group ? bit << 3 : bit)) != 0;
-}
-
-}  // namespace
-
 Result<FileFacts> Files::facts(Ino ino) {
   const NodeRef node = state_->nodes.pin(ino);
   VEXFS_TRY(const auto hold, ReadHold::take(state_->volume, *node, Wait::allowed));
@@ -103,13 +90,13 @@ Result<> Files::children(Ino directory, VisitChild visit) {
 bool Files::may_read(const Caller& caller, Ino file) {
   const NodeRef node = state_->nodes.pin(file);
   const auto hold = ReadHold::take(state_->volume, *node, Wait::allowed);
-  return hold && !node->removed && allowed(caller, node->inode, S_IROTH);
+  return hold && !node->removed && state_->allows(caller, *node, S_IROTH);
 }
 
 bool Files::may_enter(const Caller& caller, Ino directory) {
   const NodeRef node = state_->nodes.pin(directory);
   const auto hold = ReadHold::take(state_->volume, *node, Wait::allowed);
-  return hold && !node->removed && allowed(caller, node->inode, S_IXOTH);
+  return hold && !node->removed && state_->allows(caller, *node, S_IXOTH);
 }
 
 }  // namespace vexfs

@@ -4,7 +4,9 @@
 #include <cstring>
 #include <vector>
 
+#include "fs/acl.h"
 #include "fs/files_state.h"
+#include "fs/inode_format.h"
 #include "fs/xattrs.h"
 
 namespace vexfs {
@@ -13,12 +15,14 @@ namespace {
 
 constexpr std::string_view kVectorName = "user.vexfs.vector";
 constexpr std::string_view kOwnPrefix = "user.vexfs.";
+constexpr std::string_view kSecurity = "security.", kCapability = "security.capability";
 
 Result<> check_name(std::string_view name) {
   if (name.size() > kNameBytesMax) return fail(ERANGE, "files: attribute name over 255 bytes");
   for (const std::string_view space : {"user.", "trusted.", "security."})
     if (name.starts_with(space))
       return name.size() > space.size() ? Result<>{} : fail(EINVAL, "files: no attribute name");
+  if (is_acl_name(name)) return {};
   return fail(EOPNOTSUPP, "files: attribute namespace");
 }
 
@@ -28,30 +32,12 @@ Result<> check_settable(std::string_view name) {
   return {};
 }
 
-// Puts the value and counts the name, in `change`. With the node's lock held.
-Result<> put_attribute(FilesState& state, Change& change, Node& node, std::string_view name,
-                       Bytes value, int flags, Wait wait) {
-  if (node.removed) return fail(ENOENT, "files: attribute of a removed file");
-  if (value.size() > kXattrBytesMax) return fail(E2BIG, "files: attribute over 64 KiB");
-  VEXFS_TRY(const bool added,
-            put_xattr(state.volume, change.transaction, node.ino, name, value, flags, wait));
-  Inode& next = change.edit(node);
-  next.ctime_ns = now_ns();
-  if (!added) return {};
-  next.xattr_bytes += static_cast<std::uint32_t>(name.size() + 1);
-  // listxattr(2) cannot answer more.
-  if (next.xattr_bytes > kXattrBytesMax) return fail(ENOSPC, "files: attribute names over 64 KiB");
-  return {};
-}
-
-Result<> erase_attribute(FilesState& state, Change& change, Node& node, std::string_view name,
-                         Wait wait) {
-  if (node.inode.xattr_bytes == 0 || node.removed) return fail(ENODATA, "files: no such attribute");
-  VEXFS_CHECK(erase_xattr(state.volume, change.transaction, node.ino, name, wait));
-  Inode& next = change.edit(node);
-  next.ctime_ns = now_ns();
-  next.xattr_bytes -= static_cast<std::uint32_t>(name.size() + 1);
-  return {};
+// The flag of an inode that has an attribute of this name; 0: none is kept.
+std::uint32_t flag_of(std::string_view name) {
+  if (name == kCapability) return kInodeCapability;
+  if (name == kAccessAclName) return kInodeAccessAcl;
+  if (name == kDefaultAclName) return kInodeDefaultAcl;
+  return name.starts_with(kSecurity) ? kInodeSecurity : 0;
 }
 
 Result<std::vector<float>> to_floats(Bytes vector) {
@@ -68,14 +54,42 @@ Result<std::vector<float>> to_floats(Bytes vector) {
 
 }  // namespace
 
-Result<> Files::setxattr(const Caller&, NodeId id, std::string_view name, Bytes value, int flags,
-                         Wait wait) {
+Result<> FilesState::put_attribute(Change& change, Node& node, std::string_view name, Bytes value,
+                                   int flags, Wait wait) {
+  if (node.removed) return fail(ENOENT, "files: attribute of a removed file");
+  if (value.size() > kXattrBytesMax) return fail(E2BIG, "files: attribute over 64 KiB");
+  VEXFS_TRY(const bool added,
+            put_xattr(volume, change.transaction, node.ino, name, value, flags, wait));
+  Inode& next = change.edit(node);
+  next.ctime_ns = now_ns();
+  next.flags |= flag_of(name);
+  if (!added) return {};
+  next.xattr_bytes += static_cast<std::uint32_t>(name.size() + 1);
+  // listxattr(2) cannot answer more.
+  if (next.xattr_bytes > kXattrBytesMax) return fail(ENOSPC, "files: attribute names over 64 KiB");
+  return {};
+}
+
+Result<> FilesState::erase_attribute(Change& change, Node& node, std::string_view name, Wait wait) {
+  if (node.inode.xattr_bytes == 0 || node.removed) return fail(ENODATA, "files: no such attribute");
+  VEXFS_CHECK(erase_xattr(volume, change.transaction, node.ino, name, wait));
+  Inode& next = change.edit(node);
+  next.ctime_ns = now_ns();
+  next.xattr_bytes -= static_cast<std::uint32_t>(name.size() + 1);
+  // Of other names of security.* one may be left.
+  if (flag_of(name) != kInodeSecurity) next.flags &= ~flag_of(name);
+  return {};
+}
+
+Result<> Files::setxattr(const Caller& caller, NodeId id, std::string_view name, Bytes value,
+                         int flags, Wait wait) {
   VEXFS_CHECK(state_->writable());
   VEXFS_CHECK(check_settable(name));
   const NodeRef node = state_->pin(id);
   VEXFS_TRY(const auto hold, WriteHold::take(state_->volume, *node, wait));
   Change change(state_->volume);
-  VEXFS_CHECK(put_attribute(*state_, change, *node, name, value, flags, wait));
+  VEXFS_CHECK(is_acl_name(name) ? state_->set_acl(change, *node, name, value, caller, wait)
+                                : state_->put_attribute(change, *node, name, value, flags, wait));
   return change.commit({.wait = wait});
 }
 
@@ -83,8 +97,9 @@ Result<std::string> Files::getxattr(const Caller&, NodeId id, std::string_view n
   VEXFS_CHECK(check_name(name));
   const NodeRef node = state_->pin(id);
   VEXFS_TRY(const auto hold, ReadHold::take(state_->volume, *node, wait));
-  // The kernel asks for security.* before many writes: most files have nothing to look for.
-  if (node->inode.xattr_bytes == 0 || node->removed)
+  // The kernel asks for security.* at each exec: most files have nothing to look for.
+  const std::uint32_t flag = flag_of(name);
+  if (node->inode.xattr_bytes == 0 || node->removed || (flag != 0 && !node->inode.has(flag)))
     return fail(ENODATA, "files: no such attribute");
   return get_xattr(state_->volume, node->ino, name, wait);
 }
@@ -93,7 +108,11 @@ Result<std::string> Files::listxattr(const Caller&, NodeId id, Wait wait) {
   const NodeRef node = state_->pin(id);
   VEXFS_TRY(const auto hold, ReadHold::take(state_->volume, *node, wait));
   if (node->inode.xattr_bytes == 0 || node->removed) return std::string();
-  return list_xattrs(state_->volume, node->ino, wait);
+  VEXFS_TRY(std::string names, list_xattrs(state_->volume, node->ino, wait));
+  if (state_->options.acl || !(node->inode.has(kInodeAccessAcl | kInodeDefaultAcl))) return names;
+  for (const std::string_view hidden : {kAccessAclName, kDefaultAclName})
+    if (const auto at = names.find(hidden); at != names.npos) names.erase(at, hidden.size() + 1);
+  return names;
 }
 
 Result<> Files::removexattr(const Caller&, NodeId id, std::string_view name, Wait wait) {
@@ -102,8 +121,15 @@ Result<> Files::removexattr(const Caller&, NodeId id, std::string_view name, Wai
   const NodeRef node = state_->pin(id);
   VEXFS_TRY(const auto hold, WriteHold::take(state_->volume, *node, wait));
   Change change(state_->volume);
-  VEXFS_CHECK(erase_attribute(*state_, change, *node, name, wait));
+  // A list that is not there can be removed: setfacl -b does so without asking.
+  if (is_acl_name(name) && !node->inode.has(flag_of(name))) return {};
+  VEXFS_CHECK(state_->erase_attribute(change, *node, name, wait));
   return change.commit({.wait = wait, .freeing = true});
+}
+
+Result<> FilesState::drop_capability(Change& change, Node& node, Wait wait) {
+  if (!node.inode.has(kInodeCapability)) return {};
+  return erase_attribute(change, node, kCapability, wait);
 }
 
 Result<> Files::set_user_vector(const Caller&, NodeId id, Bytes vector, int flags, Wait wait) {
@@ -117,7 +143,7 @@ Result<> Files::set_user_vector(const Caller&, NodeId id, Bytes vector, int flag
     VEXFS_TRY(const auto hold, WriteHold::take(state_->volume, *node, wait));
     if (!node->inode.is_regular()) return fail(EPERM, "files: vector of no regular file");
     Change change(state_->volume);
-    VEXFS_CHECK(put_attribute(*state_, change, *node, kVectorName, vector, flags, wait));
+    VEXFS_CHECK(state_->put_attribute(change, *node, kVectorName, vector, flags, wait));
     state_->index.log_vector(change.transaction, node->ino);
     VEXFS_CHECK(change.commit({.wait = wait}));
   }
@@ -132,7 +158,7 @@ Result<> Files::remove_user_vector(const Caller&, NodeId id, Wait wait) {
   {
     VEXFS_TRY(const auto hold, WriteHold::take(state_->volume, *node, wait));
     Change change(state_->volume);
-    VEXFS_CHECK(erase_attribute(*state_, change, *node, kVectorName, wait));
+    VEXFS_CHECK(state_->erase_attribute(change, *node, kVectorName, wait));
     state_->index.log_vector(change.transaction, node->ino);
     VEXFS_CHECK(change.commit({.wait = wait, .freeing = true}));
   }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "fs/fuse_request.h"
+#include "fs/fuse_wire.h"
 
 namespace vexfs {
 
@@ -17,13 +18,21 @@ bool flush_needed(NodeId node, int flags) {
   return is_hidden(node) || (flags & O_ACCMODE) != O_RDONLY;
 }
 
+// O_TMPFILE: a file without a name, which linkat() may give it one.
+void create_unnamed(fuse_req_t req, fuse_ino_t parent, mode_t mode, int flags) {
+  const auto call = [](FileSystem& files, const Caller& caller, Wait wait, NodeId in,
+                       mode_t new_mode, int open_flags) {
+    return files.create_unnamed(caller, in, new_mode, open_flags, wait);
+  };
+  serve(req, FuseOp::create, kind_of(parent), call, NodeId{parent}, mode, flags);
+}
+
 void on_create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
                fuse_file_info* file) noexcept {
+  if (wire_request().tmpfile) return create_unnamed(req, parent, mode, file->flags);
   const auto call = [](FileSystem& files, const Caller& caller, Wait wait, NodeId in,
-                       std::string_view entry_name, mode_t new_mode,
-                       int flags) -> Result<CreatedFile> {
-    VEXFS_TRY(auto created, files.create(caller, in, entry_name, new_mode, flags, wait));
-    return CreatedFile{.created = created};
+                       std::string_view entry_name, mode_t new_mode, int flags) {
+    return files.create(caller, in, entry_name, new_mode, flags, wait);
   };
   serve(req, FuseOp::create, kind_of(parent), call, NodeId{parent}, std::string_view(name), mode,
         file->flags);

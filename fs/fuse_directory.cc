@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Callbacks for reading directories: a page of entries at a time, in pooled memory.
-#include <cstring>
+#include <string>
 #include <utility>
 
 #include "fs/fuse_request.h"
@@ -33,8 +33,7 @@ class PageWriter {
   // False: it does not fit.
   bool add(const DirectoryEntry& entry) {
     VEXFS_ASSERT(entry.name.size() <= kNameBytesMax);
-    std::memcpy(name_, entry.name.data(), entry.name.size());
-    name_[entry.name.size()] = '\0';
+    name_ = entry.name;
     auto* const at = reinterpret_cast<char*>(page_.buffer.data()) + page_.bytes;
     const std::size_t room = page_.buffer.size() - page_.bytes;
     const std::size_t size = plus_ ? write_plus(entry, at, room) : write_plain(entry, at, room);
@@ -52,7 +51,8 @@ class PageWriter {
     struct stat attr{};
     attr.st_ino = entry.node;
     attr.st_mode = entry.mode;
-    return fuse_add_direntry(nullptr, at, room, name_, &attr, static_cast<off_t>(entry.next));
+    return fuse_add_direntry(nullptr, at, room, name_.c_str(), &attr,
+                             static_cast<off_t>(entry.next));
   }
 
   // An entry without attributes goes as node 0: the kernel then takes only name and type.
@@ -67,12 +67,13 @@ class PageWriter {
       param.attr_timeout = entry.entry->attr_seconds;
       param.entry_timeout = entry.entry->entry_seconds;
     }
-    return fuse_add_direntry_plus(nullptr, at, room, name_, &param, static_cast<off_t>(entry.next));
+    return fuse_add_direntry_plus(nullptr, at, room, name_.c_str(), &param,
+                                  static_cast<off_t>(entry.next));
   }
 
   DirectoryPage& page_;
   const bool plus_;
-  char name_[kNameBytesMax + 1];
+  std::string name_;
 };
 
 void read_page(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset,

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "fs/fuse_request.h"
+#include "fs/fuse_wire.h"
 
 namespace vexfs {
 
@@ -36,7 +37,18 @@ void on_forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* forget
   std::move(reply).none();
 }
 
+// The kernel asks STATX when a program wants the time of birth.
+void statx(fuse_req_t req, fuse_ino_t node) {
+  const auto call = [](FileSystem& files, const Caller& caller, Wait wait,
+                       NodeId of) -> Result<StatxAttributes> {
+    VEXFS_TRY(const Attributes attributes, files.getattr(caller, of, wait));
+    return StatxAttributes{.attributes = attributes};
+  };
+  serve(req, FuseOp::getattr, kind_of(node), call, NodeId{node});
+}
+
 void on_getattr(fuse_req_t req, fuse_ino_t node, fuse_file_info*) noexcept {
+  if (wire_request().statx) return statx(req, node);
   const auto call = [](FileSystem& files, const Caller& caller, Wait wait, NodeId of) {
     return files.getattr(caller, of, wait);
   };

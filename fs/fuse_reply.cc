@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "base/text.h"
 #include "fs/fuse_request.h"
+#include "fs/fuse_wire.h"
 
 namespace vexfs {
 
@@ -104,6 +105,12 @@ void Reply::value(const Attributes& attributes) && {
   fuse_reply_attr(take(), &attributes.attr, attributes.attr_seconds);
 }
 
+void Reply::value(const StatxAttributes& statx) && {
+  const auto& [attr, birth, seconds] = statx.attributes;
+  const StatxReply out = to_statx(attr, birth, seconds);
+  fuse_reply_buf(take(), reinterpret_cast<const char*>(&out), sizeof out);
+}
+
 void Reply::value(const std::string& link_target) && {
   fuse_reply_readlink(take(), link_target.c_str());
 }
@@ -125,9 +132,9 @@ void Reply::value(const OpenedFile& file) && {
     border.files.release(node, file.opened.handle, 0);
 }
 
-void Reply::value(const CreatedFile& file) && {
+void Reply::value(const Created& file) && {
   FileSystem& files = border_of(req_).files;
-  const auto& [entry, opened] = file.created;
+  const auto& [entry, opened] = file;
   const fuse_entry_param entry_out = to_fuse(entry);
   const fuse_file_info opened_out = to_fuse(opened);
   if (!refused(fuse_reply_create(take(), &entry_out, &opened_out))) return;

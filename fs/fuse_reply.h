@@ -65,9 +65,6 @@ struct OpenedFile {
   Opened opened;
   bool flush_needed = true;  // false: close() sends no FLUSH
 };
-struct CreatedFile {
-  FileSystem::Created created;
-};
 struct DataRead {
   Buffer buffer;
   std::size_t bytes = 0;
@@ -80,6 +77,9 @@ struct DirectoryPage {
   Buffer buffer;
   std::size_t bytes = 0;
   std::vector<NodeId> lookups = {};  // counted for entries of the page (readdirplus)
+};
+struct StatxAttributes {
+  Attributes attributes;
 };
 struct BytesWritten {
   std::size_t bytes = 0;
@@ -109,10 +109,11 @@ class Reply {
   void none() &&;  // requests that the kernel wants no answer to (FORGET)
   void value(const Entry& entry) &&;
   void value(const Attributes& attributes) &&;
+  void value(const StatxAttributes& attributes) &&;
   void value(const std::string& link_target) &&;
   void value(const struct statvfs& facts) &&;
   void value(const OpenedFile& file) &&;
-  void value(const CreatedFile& file) &&;
+  void value(const Created& file) &&;
   void value(const DataRead& data) &&;
   void value(const BytesWritten& written) &&;
   void value(const SeekOffset& seek) &&;

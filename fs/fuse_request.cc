@@ -2,6 +2,7 @@
 #include "fs/fuse_request.h"
 
 #include "base/metrics.h"
+#include "fs/fuse_wire.h"
 
 namespace vexfs {
 
@@ -11,8 +12,10 @@ constexpr int kGroupsMax = 256;  // first guess; the call says how many there ar
 
 Caller caller_of(fuse_req_t req, RequestKind kind) {
   const fuse_ctx* context = fuse_req_ctx(req);
-  Caller caller{
-      .uid = context->uid, .gid = context->gid, .pid = context->pid, .umask = context->umask};
+  Caller caller{.uid = context->uid,
+                .gid = context->gid,
+                .pid = context->pid,
+                .umask = context->umask | (wire_request().kills_set_id ? kKillsSetId : 0)};
   // root's groups decide nothing, and reading them (from /proc) costs about 20 us.
   if (kind == RequestKind::file || caller.uid == 0) return caller;
   caller.groups.resize(kGroupsMax);

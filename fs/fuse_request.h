@@ -40,6 +40,7 @@ struct FuseBorder {
   std::unique_ptr<Workers> question_workers;
   std::move_only_function<void()> on_ready;  // INIT has been received
   bool writeback_wanted = false;
+  bool acl = false;  // access control lists are stored and obeyed
 };
 
 inline FuseBorder& border_of(fuse_req_t req) {
@@ -88,21 +89,14 @@ const T& lend(const T& plain) {
 
 }  // namespace parked
 
-// Asks `call(FileSystem&, const Caller&, Wait, args...)` and answers `req` with its result.
-// Arguments are values, std::string_view or Bytes; the last two end with the callback that
-// received them, so they are copied when the request is parked.
+// The rest of serve(), for what has to wait: in a function of its own, so that its frame is not
+// on the stack of what is answered at once.
 template <class Call, class... Args>
-void serve(fuse_req_t req, FuseOp op, RequestKind kind, Call call, Args... args) {
-  Reply reply(req, op);
-  FuseBorder& border = border_of(req);
-  Caller caller = caller_of(req, kind);
-  {
-    const auto result = call(border.files, caller, Wait::never, args...);
-    if (result || result.error().code != EAGAIN) return std::move(reply).send(result);
-  }
+[[gnu::noinline]] void park(Reply reply, const Caller& caller, RequestKind kind, Call call,
+                            const Args&... args) {
   count_parked();
-  auto again = [&border, call, caller = std::move(caller),
-                args_kept = std::make_tuple(parked::own(args)...)] {
+  FuseBorder& border = border_of(reply.request());
+  auto again = [&border, call, caller, args_kept = std::make_tuple(parked::own(args)...)] {
     return std::apply(
         [&](const auto&... kept) {
           return call(border.files, caller, Wait::allowed, parked::lend(kept)...);
@@ -120,6 +114,20 @@ void serve(fuse_req_t req, FuseOp op, RequestKind kind, Call call, Args... args)
         const auto result = again();
         if (auto mine = waiting.claim()) std::move(*mine).send(result);
       });
+}
+
+// Asks `call(FileSystem&, const Caller&, Wait, args...)` and answers `req` with its result.
+// Arguments are values, std::string_view or Bytes; the last two end with the callback that
+// received them, so they are copied when the request is parked.
+template <class Call, class... Args>
+void serve(fuse_req_t req, FuseOp op, RequestKind kind, Call call, const Args&... args) {
+  Reply reply(req, op);
+  const Caller caller = caller_of(req, kind);
+  {
+    const auto result = call(border_of(req).files, caller, Wait::never, args...);
+    if (result || result.error().code != EAGAIN) return std::move(reply).send(result);
+  }
+  park(std::move(reply), caller, kind, call, args...);
 }
 
 // Each fills in the callbacks of its topic.

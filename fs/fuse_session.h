@@ -22,10 +22,12 @@ struct FuseOptions {
   std::string source;               // what `mount` and /proc/mounts show: the image's absolute path
   std::string kernel_options = {};  // for mount(2): "ro,noexec,noatime"; empty is fine
   bool read_only = false;
-  bool allow_other = false;  // users other than the mounting one may enter
-  bool suid = false;         // obey set-user-id bits (root only)
-  bool dev = false;          // obey device nodes (root only)
-  bool writeback = false;    // the kernel gathers small writes
+  bool allow_other = false;   // users other than the mounting one may enter
+  bool suid = false;          // obey set-user-id bits (root only)
+  bool dev = false;           // obey device nodes (root only)
+  bool acl = false;           // the kernel obeys access lists and leaves the umask to us
+  bool writeback = false;     // the kernel gathers small writes
+  bool auto_unmount = false;  // fusermount3 waits for the end of this process, and unmounts
   // Called on a libfuse thread when the kernel's first message is in: from now on calls to the
   // mount are answered.
   std::move_only_function<void()> on_ready = {};

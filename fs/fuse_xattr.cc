@@ -11,7 +11,7 @@ namespace {
 
 // Lists are cut by nobody: what does not fit is ERANGE, and the kernel takes 64 KiB at most.
 constexpr std::string_view kComputed = "user.vexfs.";
-// Without the kernel's ACL support (not negotiated) these would be stored but not obeyed.
+// Without the kernel's ACL support (mounted without -o acl) these would be stored but not obeyed.
 constexpr std::string_view kAcl = "system.posix_acl_";
 
 RequestKind kind_of_xattr(NodeId node, std::string_view name) {
@@ -20,7 +20,7 @@ RequestKind kind_of_xattr(NodeId node, std::string_view name) {
 
 // Answers ACL names at once; true when it did.
 bool refused_acl(fuse_req_t req, FuseOp op, std::string_view name) {
-  if (!name.starts_with(kAcl)) return false;
+  if (!name.starts_with(kAcl) || border_of(req).acl) return false;
   Reply(req, op).error({EOPNOTSUPP, "fuse: access control lists are not supported"});
   return true;
 }
@@ -31,8 +31,11 @@ void on_setxattr(fuse_req_t req, fuse_ino_t node, const char* name, const char* 
   const auto call = [](FileSystem& files, const Caller& caller, Wait wait, NodeId of,
                        std::string_view attribute, Bytes bytes,
                        int how) { return files.setxattr(caller, of, attribute, bytes, how, wait); };
-  serve(req, FuseOp::setxattr, kind_of_xattr(node, name), call, NodeId{node},
-        std::string_view(name), as_bytes({value, size}), flags);
+  // Who sets a list must be in the file's group to keep its set-group-id bit: with groups.
+  const RequestKind kind =
+      std::string_view(name).starts_with(kAcl) ? RequestKind::question : kind_of_xattr(node, name);
+  serve(req, FuseOp::setxattr, kind, call, NodeId{node}, std::string_view(name),
+        as_bytes({value, size}), flags);
 }
 
 void on_getxattr(fuse_req_t req, fuse_ino_t node, const char* name, std::size_t size) noexcept {

@@ -28,7 +28,7 @@ InodeRecord Inode::encode() const {
           .uid = uid,
           .gid = gid,
           .links = links,
-          .flags = preallocated ? kInodePreallocated : 0u,
+          .flags = flags | (preallocated ? kInodePreallocated : 0u),
           .size = size,
           .blocks = blocks,
           .rdev = rdev,
@@ -48,7 +48,7 @@ Result<Inode> Inode::decode(Bytes bytes) {
   if (bytes.size() != sizeof record) return fail(EUCLEAN, "inode: record of a bad size");
   std::memcpy(&record, bytes.data(), sizeof record);
   if (record.version != kInodeVersion) return fail(EUCLEAN, "inode: record of no known version");
-  if ((record.flags & ~kInodePreallocated) != 0 || record.reserved_low != 0 ||
+  if ((record.flags & ~(kInodePreallocated | kInodeAttributes)) != 0 || record.reserved_low != 0 ||
       record.reserved != InodeRecord{}.reserved)
     return fail(EUCLEAN, "inode: reserved bytes are not zero");
   Inode inode;
@@ -56,6 +56,7 @@ Result<Inode> Inode::decode(Bytes bytes) {
   inode.uid = record.uid;
   inode.gid = record.gid;
   inode.links = record.links;
+  inode.flags = record.flags & kInodeAttributes;
   inode.size = record.size;
   inode.blocks = record.blocks;
   inode.rdev = record.rdev;
@@ -67,7 +68,7 @@ Result<Inode> Inode::decode(Bytes bytes) {
   inode.atime_ns = signed_of(record.atime_ns);
   inode.generation = record.generation;
   inode.xattr_bytes = record.xattr_bytes;
-  inode.preallocated = record.flags != 0;
+  inode.preallocated = (record.flags & kInodePreallocated) != 0;
   return inode;
 }
 

@@ -27,6 +27,10 @@ struct Inode {
   std::uint32_t xattr_bytes = 0;  // names of its xattrs
   bool preallocated = false;      // fallocate() has promised it space
 
+  // What is known of its attributes without reading them.
+  std::uint32_t flags = 0;  // kInode*
+  bool has(std::uint32_t flag) const { return (flags & flag) != 0; }
+
   bool is_directory() const { return S_ISDIR(mode); }
   bool is_regular() const { return S_ISREG(mode); }
 

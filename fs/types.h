@@ -28,6 +28,17 @@ constexpr bool is_hidden(NodeId node) {
 inline constexpr std::size_t kNameBytesMax = 255;
 inline constexpr std::size_t kXattrBytesMax = 64 << 10;
 
+// Set in Caller::umask beside the permission bits: the caller lacks CAP_FSETID, so what it writes
+// to, cuts or allocates loses its set-id bits.
+inline constexpr mode_t kKillsSetId = mode_t{1} << 31;
+
+// When reading moves a file's time of access.
+enum class Atime : std::uint8_t {
+  relatime,  // after a change, else once a day
+  never,
+  strict,  // always; the kernel then keeps no content over a close, so that it hears of reads
+};
+
 struct Entry {
   NodeId node = 0;
   std::uint64_t generation = 0;  // of the inode number, for file handles
@@ -43,8 +54,15 @@ struct Opened {
   bool nonseekable = false;
 };
 
+// A new file, looked up once and open.
+struct Created {
+  Entry entry;
+  Opened opened;
+};
+
 struct Attributes {
   struct stat attr{};
+  timespec birth{};  // zero: unknown
   double attr_seconds = 3600;
 };
 

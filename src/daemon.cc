@@ -38,7 +38,9 @@ FuseOptions fuse_options(const MountRequest& request, Readiness& readiness) {
           .allow_other = request.options.allow_other,
           .suid = request.options.suid,
           .dev = request.options.dev,
+          .acl = request.options.files.acl,
           .writeback = request.options.writeback,
+          .auto_unmount = request.options.auto_unmount,
           .on_ready = [&readiness] { readiness.ready(); }};
 }
 

@@ -10,12 +10,13 @@ namespace vexfs {
 
 namespace {
 
-constexpr std::string_view kForTheKernel[] = {"noexec",   "exec",       "noatime", "atime",
-                                              "relatime", "nodiratime", "dirsync"};
+constexpr std::string_view kForTheKernel[] = {"noexec", "exec",       "noatime",
+                                              "atime",  "nodiratime", "dirsync"};
 // Words of mount(8), fstab(5) and systemd that mean nothing to the daemon.
-constexpr std::string_view kForOthers[] = {"defaults", "rw",     "nosuid",  "nodev",
-                                           "auto",     "noauto", "users",   "user",
-                                           "nouser",   "nofail", "_netdev", "async"};
+constexpr std::string_view kForOthers[] = {
+    "defaults", "rw",    "nosuid", "nodev",  "auto",       "noauto",
+    "users",    "user",  "nouser", "nofail", "_netdev",    "async",
+    "owner",    "group", "loud",   "silent", "nolazytime", "default_permissions"};
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t value = 0;
@@ -29,10 +30,22 @@ bool is_one_of(std::string_view word, const std::string_view (&words)[N]) {
   return std::find(std::begin(words), std::end(words), word) != std::end(words);
 }
 
+// The kernel leaves times of access to the daemon; it is told only for what `mount` shows.
+void take_atime(std::string_view word, FileSystemOptions& files) {
+  if (word == "noatime") files.atime = Atime::never;
+  if (word == "relatime" || word == "atime") files.atime = Atime::relatime;
+  if (word == "strictatime") files.atime = Atime::strict;
+  if (word == "nodiratime") files.nodiratime = true;
+}
+
 // Options without a value; false: not one of them.
 bool take_word(std::string_view word, MountOptions& out) {
   if (word == "ro") {
     out.read_only = out.volume.read_only = out.files.read_only = true;
+  } else if (word == "rw") {
+    out.read_only = out.volume.read_only = out.files.read_only = false;
+  } else if (word == "remount") {
+    out.remount = true;
   } else if (word == "allow_other") {
     out.allow_other = true;
   } else if (word == "suid") {
@@ -41,7 +54,14 @@ bool take_word(std::string_view word, MountOptions& out) {
     out.dev = true;
   } else if (word == "writeback") {
     out.writeback = true;
+  } else if (word == "acl" || word == "noacl") {
+    out.files.acl = word == "acl";
+  } else if (word == "auto_unmount") {
+    out.auto_unmount = true;
+  } else if (word == "relatime" || word == "strictatime") {
+    take_atime(word, out.files);
   } else if (is_one_of(word, kForTheKernel)) {
+    take_atime(word, out.files);
     if (!out.kernel_options.empty()) out.kernel_options += ',';
     out.kernel_options += word;
   } else {
@@ -89,7 +109,9 @@ bool take_compression(std::string_view how, MountOptions& out) {
 bool take_pair(std::string_view key, std::string_view value, MountOptions& out) {
   if (key == "sync") return take_sync(value, out);
   if (key == "compress") return take_compression(value, out);
-  if (key == "user") return true;  // who mounted; mount(8) adds it
+  // Who mounted, which mount(8) adds; and what it finds in the table of mounts at a remount.
+  for (const std::string_view known : {"user", "user_id", "group_id", "subtype", "fsname"})
+    if (key == known) return true;
   if (key == "memory") {
     const auto bytes = parse_size(value);
     if (!bytes || *bytes < (8u << 20)) return false;

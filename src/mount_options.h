@@ -4,7 +4,11 @@
 //   ro rw                    read-only, writable (default)
 //   allow_other              users other than the mounting one may enter
 //   suid dev                 obey set-user-id bits, device nodes (root only; default: neither)
-//   noexec noatime …         passed to the kernel
+//   relatime                 reading moves times of access after a change, else once a day
+//   noatime strictatime      never, always; nodiratime: never of directories
+//   auto_unmount             the mount point is freed though the daemon crashes (fusermount3)
+//   acl                      POSIX access control lists (default: refused)
+//   noexec dirsync           passed to the kernel
 //   sync=fsync               fsync(2) makes durable (default); also strict, none, interval=MS
 //   commit=SECONDS           what was not fsynced is in the log after this long (default 5)
 //   memory=SIZE              cache of the volume's pages (default 128M)
@@ -12,6 +16,7 @@
 //   index=0                  no search: files only
 //   index_workers=N          threads that index (default 1)
 //   writeback                let the kernel gather small writes
+//   remount                  change ro, suid, dev, noexec, noatime of the mount that is there
 //   _netdev nofail noauto user users defaults x-…   for others; accepted, without effect here
 #pragma once
 #include <cstdint>
@@ -33,6 +38,8 @@ struct MountOptions {
   bool suid = false;
   bool dev = false;
   bool writeback = false;
+  bool auto_unmount = false;
+  bool remount = false;        // no new mount: change the one that is there
   std::string kernel_options;  // comma-separated
 };
 

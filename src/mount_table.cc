@@ -39,12 +39,12 @@ std::string unescaped(std::string_view field) {
 // proc(5): id parent major:minor root mountpoint options optional… - type source super-options
 std::optional<MountEntry> parse(const std::string& line) {
   std::istringstream words(line);
-  std::string skip, directory, options, word, type, source;
+  std::string skip, directory, options, word, type, source, of_super;
   words >> skip >> skip >> skip >> skip >> directory >> options;
   while (words >> word && word != "-") continue;
-  words >> type >> source;
+  words >> type >> source >> of_super;
   if (type != "fuse.vexfs") return std::nullopt;
-  return MountEntry{unescaped(directory), unescaped(source), options};
+  return MountEntry{unescaped(directory), unescaped(source), options + "," + of_super};
 }
 
 bool lies_in(std::string_view path, std::string_view directory) {

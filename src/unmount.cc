@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 
 #include "src/mount_table.h"
 
@@ -35,9 +36,22 @@ Result<> ask_fusermount(const std::string& directory, Unmount how) {
   return fail(mount_at(directory) ? EBUSY : EINVAL, "unmount: fusermount3 refuses");
 }
 
+// Who mounted it, and may unmount it beside root: "rw,…,user_id=1000,group_id=1000,…".
+uid_t owner_of(std::string_view options) {
+  constexpr std::string_view kKey = ",user_id=";
+  const auto at = options.find(kKey);
+  uid_t user = 0;
+  if (at != options.npos)
+    std::from_chars(options.data() + at + kKey.size(), options.data() + options.size(), user);
+  return user;
+}
+
 }  // namespace
 
 Result<> unmount(const std::string& directory, Unmount how) {
+  const auto mount = mount_at(directory);
+  if (mount && ::geteuid() != 0 && ::geteuid() != owner_of(mount->options))
+    return fail(EPERM, "unmount: mounted by another user");
   if (::geteuid() != 0) return ask_fusermount(directory, how);
   const int flags = UMOUNT_NOFOLLOW | (how == Unmount::lazy ? MNT_DETACH : 0);
   if (::umount2(directory.c_str(), flags) != 0) return fail(errno, "unmount: umount2");

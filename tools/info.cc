@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -58,15 +59,17 @@ Exit run(const InfoWords& words) {
     std::printf("%s\n", to_text(facts).c_str());
     return Exit::found;
   }
+  // The first opening is the one of mkfs.
+  const std::uint64_t mounts = std::max<std::uint64_t>(info->mount_epoch, 1) - 1;
   const char* state = mount             ? "mounted"
                       : info->was_clean ? "clean"
                                         : "not unmounted cleanly: the next mount recovers it";
-  std::printf("%s", format("image       {}\nstate       {}\nmounted on  {}\nid          {}\n"
-                           "format      {}\nsize        {}\nlog         {}\nmounts      {}\n",
-                           *image, state, mount ? mount->directory : "-", id, info->format_version,
-                           size_for_people(info->size_bytes), size_for_people(info->log_bytes),
-                           info->mount_epoch)
-                        .c_str());
+  std::printf("%s",
+              format("image       {}\nstate       {}\nmounted on  {}\nid          {}\n"
+                     "format      {}\nsize        {}\nlog         {}\nmounts      {}\n",
+                     *image, state, mount ? mount->directory : "-", id, info->format_version,
+                     size_for_people(info->size_bytes), size_for_people(info->log_bytes), mounts)
+                  .c_str());
   return Exit::found;
 }
 

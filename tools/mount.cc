@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "src/daemon.h"
 #include "src/mount_table.h"
+#include "src/remount.h"
 #include "tools/commands.h"
 
 namespace vexfs {
@@ -30,7 +31,11 @@ void declare(CLI::App& command, MountWords& words) {
                   "ro                 read-only\n"
                   "allow_other        let other users in\n"
                   "suid, dev          obey set-user-id bits, device nodes (root)\n"
-                  "noexec, noatime    as for mount(8)\n"
+                  "noatime, relatime, strictatime, nodiratime, noexec\n"
+                  "                   as for mount(8)\n"
+                  "acl                POSIX access control lists\n"
+                  "remount            change ro or rw of the mount that is there\n"
+                  "auto_unmount       free the directory though the daemon crashes\n"
                   "sync=fsync         what fsync promises: strict, fsync, interval=MS, none\n"
                   "commit=5           seconds after which everything is in the log\n"
                   "memory=128M        cache for the volume's pages\n"
@@ -70,8 +75,9 @@ Exit run(const MountWords& words) {
   set_log_level(Level::info);
   auto request = request_of(words);
   if (!request) return report(request.error());
-  const auto done =
-      words.pretend ? check_mountpoint(request->directory) : mount_volume(*std::move(request));
+  const auto done = words.pretend              ? check_mountpoint(request->directory)
+                    : request->options.remount ? remount(request->directory, request->options)
+                                               : mount_volume(*std::move(request));
   return done ? Exit::found : report(done.error());
 }
 

@@ -12,7 +12,7 @@ packages=(
   libhwy-dev                         # SIMD with run-time dispatch
   libstemmer-dev libutf8proc-dev     # words: stems, Unicode
   libfmt-dev nlohmann-json3-dev libcli11-dev   # text, JSON, the command line
-  doctest-dev python3 attr           # tests: units, mounts, getfattr
+  doctest-dev python3 attr acl       # tests: units, mounts, getfattr, setfacl
 )
 
 missing=()

@@ -3,9 +3,14 @@
 # Installs what is missing, builds, and runs every test; mounts for real.
 #   tools/test.sh                 everything
 #   tools/test.sh --suite mount   what `meson test` takes
+#   tools/test.sh --long …        the long runs of real programs and random operations, too
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+if [ "${1:-}" = --long ]; then
+  shift
+  export VEXFS_LONG=1 VEXFS_STEPS=200000
+fi
 tools/build.sh
 [ -e /dev/fuse ] || modprobe fuse 2>/dev/null || true
 [ -c /dev/fuse ] || { echo "test: /dev/fuse is absent, a mount cannot be made here" >&2; exit 2; }

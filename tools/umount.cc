@@ -33,9 +33,11 @@ Exit run(const UmountWords& words) {
                    "see what is with: findmnt -t fuse.vexfs"});
   const auto done = unmount(mount->directory, words.lazy ? Unmount::lazy : Unmount::now);
   if (!done) {
-    const bool busy = done.error().code == EBUSY;
-    return report({format("{}: {}", mount->directory, std::strerror(done.error().code)),
-                   busy ? format("who uses it is shown by: fuser -vm {}", mount->directory) : ""});
+    const int code = done.error().code;
+    return report({format("{}: {}", mount->directory, std::strerror(code)),
+                   code == EBUSY ? format("who uses it is shown by: fuser -vm {}", mount->directory)
+                   : code == EPERM ? "only who mounted it, or root, may unmount it"
+                                   : ""});
   }
   if (words.lazy) return Exit::found;
   // The kernel lets go at once, the daemon when everything is written: only then is the image

@@ -195,7 +195,7 @@ Result<> MemFileSystem::rename(const Caller&, NodeId parent, std::string_view na
   return {};
 }
 
-Result<FileSystem::Created> MemFileSystem::create(const Caller& caller, NodeId parent,
+Result<Created> MemFileSystem::create(const Caller& caller, NodeId parent,
                                                   std::string_view name, mode_t mode, int, Wait) {
   VEXFS_TRY(const Entry entry, add(caller, parent, name, S_IFREG | mode, 0));
   return Created{.entry = entry, .opened = {}};
