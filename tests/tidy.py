@@ -32,7 +32,7 @@ HOMES = {
     'utf8proc': ['search/'],
     'libstemmer': ['search/'],
     'doctest/': ['tests/'],
-    'lmdb': ['bench/'],
+    'lmdb': ['bench/', 'tests/storage/oracle_lmdb.cc'],
     'hnswlib/': ['bench/'],
     'rocksdb/': ['bench/'],
     'sqlite3': ['bench/'],

@@ -32,6 +32,7 @@ class OpenFiles {
   };
   Result<std::vector<Named>> names();
   static std::string text_of(const std::vector<Named>& names);
+  Result<std::string> facts_of(NodeId node);
   Result<std::string> content(NodeId node);
   Result<> fsync(NodeId node);
   Result<> fsync_directory(NodeId node);
@@ -48,7 +49,6 @@ class OpenFiles {
  private:
   const Compression compression_;
   Result<> list(NodeId directory, const std::string& path, std::vector<Named>& into);
-  Result<std::string> facts_of(NodeId node);
   ContentIndex index_;
 };
 
