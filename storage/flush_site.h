@@ -6,6 +6,7 @@
 // control for every one (tests/storage/flush_sites_test.cc).
 #pragma once
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace vexfs {
@@ -20,9 +21,11 @@ enum class FlushSite : std::uint8_t {
   file_content,      // blocks of a file, before its extents name them
   blob_content,      // blocks of a blob, before its reference is logged
 };
+inline constexpr std::size_t kFlushSiteCount = std::size_t(FlushSite::blob_content) + 1;
 inline constexpr std::array kFlushSiteNames = {
     "format",           "mount",           "log_batch",    "log_written",
     "checkpoint_pages", "checkpoint_root", "file_content", "blob_content",
 };
+static_assert(kFlushSiteNames.size() == kFlushSiteCount);
 
 }  // namespace vexfs

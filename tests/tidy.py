@@ -67,6 +67,8 @@ def flush_site_faults(root):
     header = (root / 'storage/flush_site.h').read_text()
     body = header.split('enum class FlushSite')[1].split('};')[0]
     sites = re.findall(r'^  (\w+),', body, re.M)
+    if re.findall(r'"(\w+)"', header.split('kFlushSiteNames')[1]) != sites:
+        yield 'storage/flush_site.h: kFlushSiteNames are not the names of the sites'
     program = ''.join(path.read_text() for folder in ('storage', 'search', 'fs', 'src', 'tools')
                       for path in sorted((root / folder).rglob('*.cc')))
     for site in sites:

@@ -40,7 +40,7 @@ Simulation simulate_without(FlushSite site, unsigned kind, unsigned seed) {
 TEST_CASE("control: whichever flush is left out, the simulator finds a broken promise") {
   const QuietLog quiet;
   constexpr unsigned kSeeds = 12;
-  for (unsigned i = 0; i < kFlushSiteNames.size(); ++i) {
+  for (unsigned i = 0; i < kFlushSiteCount; ++i) {
     Simulation found;
     unsigned tried = 0;
     for (unsigned seed = 1; seed <= kSeeds && found.violations == 0; ++seed)
