@@ -2,7 +2,6 @@
 // Open files: open, read, write, close, fsync.
 #include <fcntl.h>
 
-#include "base/log.h"
 #include "fs/file_content.h"
 #include "fs/files_state.h"
 #include "fs/inode_format.h"
@@ -40,12 +39,9 @@ void Files::release(NodeId id, std::uint64_t, int) {
   if (auto hold = ReadHold::take(state_->volume, *node, Wait::never);
       hold && (node->inode.links != 0 || node->removed))
     return;
-  state_->write_back.submit([this, node = std::move(node)]() mutable {
-    const Ino ino = node->ino;
-    if (auto removed = state_->remove_closed(std::move(node)); !removed)
-      log(Level::warn, "files", "removal goes on at the next mount",
-          {{"ino", static_cast<std::uint64_t>(ino)},
-           {"errno", static_cast<std::uint64_t>(removed.error().code)}});
+  const Ino ino = node->ino;
+  state_->remove_soon(ino, [state = state_.get(), node = std::move(node)] {
+    return state->remove_closed(node.again());
   });
 }
 

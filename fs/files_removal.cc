@@ -6,6 +6,8 @@
 //   none   yes    in Tree::orphan; mount removes it after a crash
 //   none   no     gone: record, content and attributes leave in one transaction where they fit,
 //                 else the orphan entry stays until bounded steps have freed the rest
+//
+// What fails there is tried again by the timer, and by mount: nobody else would hear of it.
 #include <vector>
 
 #include "base/log.h"
@@ -77,11 +79,26 @@ void FilesState::tell_lost(NodeRef node, Loss loss) {
   if (loss == Loss::waits) return;
   index.removed(node->ino);
   if (loss == Loss::gone) return;
-  write_back.submit([this, ino = node->ino] {
-    if (auto reaped = reap(ino); !reaped)
-      log(Level::warn, "files", "removal goes on at the next mount",
-          {{"ino", static_cast<std::uint64_t>(ino)},
-           {"errno", static_cast<std::uint64_t>(reaped.error().code)}});
+  const Ino ino = node->ino;
+  remove_soon(ino, [this, ino] { return reap(ino); });
+}
+
+void FilesState::remove_soon(Ino ino, Removal removal) {
+  write_back.submit([this, ino, removal = std::move(removal)]() mutable {
+    try_removal(ino, std::move(removal), false);
+  });
+}
+
+void FilesState::try_removal(Ino ino, Removal removal, bool again) {
+  const auto removed = removal();
+  if (removed) return;
+  if (!again)
+    log(Level::warn, "files", "removal is tried again",
+        {{"ino", static_cast<std::uint64_t>(ino)},
+         {"errno", static_cast<std::uint64_t>(removed.error().code)},
+         {"why", std::string_view(removed.error().what)}});
+  write_back.submit_later([this, ino, removal = std::move(removal)]() mutable {
+    try_removal(ino, std::move(removal), true);
   });
 }
 

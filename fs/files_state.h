@@ -3,6 +3,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string_view>
 
 #include "fs/change.h"
@@ -100,6 +101,10 @@ struct FilesState {
   Result<> reap(Ino ino);
   // After the last close of an unlinked file.
   Result<> remove_closed(NodeRef node);
+  // One of these two on a worker, and again at each round of the timer until it has succeeded.
+  using Removal = std::move_only_function<Result<>()>;
+  void remove_soon(Ino ino, Removal removal);
+  void try_removal(Ino ino, Removal removal, bool again);
   // Frees blocks at and after `from` in bounded transactions; ends the intent. With the locks.
   Result<> finish_truncation(Node& node, std::uint64_t from);
   // Orphans and intents that a crash has left.

@@ -62,6 +62,14 @@ void WriteBack::stop() {
   timer_wake_.notify_all();
   if (timer_.joinable()) timer_.join();
   workers_.reset();
+  std::vector<Workers::Job> dropped;  // let go of after the lock
+  Lock lock(timer_mutex_);
+  dropped.swap(later_);
+}
+
+void WriteBack::submit_later(Workers::Job job) {
+  Lock lock(timer_mutex_);
+  later_.push_back(std::move(job));
 }
 
 void WriteBack::run_timer() {
@@ -69,7 +77,10 @@ void WriteBack::run_timer() {
   while (!stopping_) {
     timer_wake_.wait_for(timer_mutex_, std::chrono::seconds(options_.commit_seconds));
     if (stopping_) break;
+    std::vector<Workers::Job> jobs;
+    jobs.swap(later_);
     timer_mutex_.unlock();
+    for (Workers::Job& job : jobs) submit(std::move(job));
     // A failure is counted, logged and kept for the file's fsync; the next round tries again.
     if (write_back_all()) {
       const auto synced = volume_.sync(volume_.last_lsn());

@@ -73,6 +73,8 @@ class WriteBack {
   void write_back_if_many_riders(const NodeRef& node, std::size_t riders);
   // For what sleeps and must not on the caller's thread.
   void submit(Workers::Job job) { workers_->submit(std::move(job)); }
+  // The same at the next round of the timer; not at all when stop() comes first.
+  void submit_later(Workers::Job job);
 
  private:
   struct Batch;
@@ -107,6 +109,7 @@ class WriteBack {
   Mutex timer_mutex_;
   CondVar timer_wake_;
   bool stopping_ GUARDED_BY(timer_mutex_) = false;
+  std::vector<Workers::Job> later_ GUARDED_BY(timer_mutex_);
   std::thread timer_;
   std::optional<Workers> workers_;
 };

@@ -345,7 +345,7 @@ class FilesSubject::Work {
     open_.files->release(node, 0, O_RDWR);
     // It goes on another thread; what is promised next must not meet its transaction.
     for (unsigned i = 0; open_.volume->get(Tree::orphan, orphan_key(node), scratch_, kWait); ++i) {
-      if (subject_.is_tolerant && i == 50) return;  // it failed, and waits for the next mount
+      if (subject_.is_tolerant && i == 50) return;  // it failed
       if (i == 50'000) throw std::runtime_error("a closed file without names is still there");
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     }

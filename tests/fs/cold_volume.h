@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // ColdVolume: a model volume on which every page is missing now and then, so that Wait::never
-// hears EAGAIN at every place; and whose blocks can rot. Threads: one
+// hears EAGAIN at every place; whose blocks can rot, and whose commits can fail. Threads: one
 // while pages are missing, any else.
 #pragma once
+#include <atomic>
 #include <random>
 
 #include "tests/support/model_volume.h"
@@ -14,7 +15,8 @@ class ColdVolume final : public ModelVolume {
   explicit ColdVolume(std::uint64_t blocks = 1 << 20) : ModelVolume(blocks) {}
 
   unsigned missing_percent = 0;
-  bool rotten = false;  // blocks read differ from what was written
+  bool rotten = false;                 // blocks read differ from what was written
+  std::atomic<int> failing_commit{0};  // the n-th commit from here: EIO
 
   Result<> get(Tree tree, Bytes key, std::string& value, Wait wait) override {
     VEXFS_CHECK(maybe_missing(wait));
@@ -27,6 +29,7 @@ class ColdVolume final : public ModelVolume {
   using Volume::commit;
   Result<Lsn> commit(Transaction& transaction, CommitOptions options) override {
     VEXFS_CHECK(maybe_missing(options.wait));
+    if (failing_commit.fetch_sub(1) == 1) return fail(EIO, "cold: no commit");
     return ModelVolume::commit(transaction, options);
   }
   using Volume::read_blocks;

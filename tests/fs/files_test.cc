@@ -6,6 +6,10 @@
 
 #include <sys/xattr.h>
 
+#include <chrono>
+#include <thread>
+
+#include "fs/inode_format.h"
 #include "tests/fs/files_fixture.h"
 
 using namespace vexfs;
@@ -77,6 +81,35 @@ TEST_CASE("an unlinked open file is removed at the mount after a crash") {
   CHECK(fs.files->unlink(fs.caller, kRootNode, "f", kWait));
   fs.crash();
   CHECK(code(fs.files->getattr(fs.caller, made->entry.node, kWait)) == ENOENT);
+}
+
+TEST_CASE("a removal that failed is tried again without a remount") {
+  FilesFixture fs;
+  fs.options.commit_seconds = 1;
+  fs.remount();
+  const NodeId file = fs.file(kRootNode, "f");
+  // More extents than one transaction takes.
+  for (off_t block = 0; block < 2200; block += 2)
+    REQUIRE(fs.files->fallocate(fs.caller, file, 0, 0, block * 4096, 4096, kWait));
+  REQUIRE(fs.fsync(file));
+  REQUIRE(fs.volume.owned().size() == 1100);
+  SUBCASE("of a file that is closed after its unlink") {
+    REQUIRE(fs.files->open_file(fs.caller, file, O_RDWR, kWait));
+    REQUIRE(fs.files->unlink(fs.caller, kRootNode, "f", kWait));
+    fs.volume.failing_commit = 1;
+    fs.files->release(file, 0, O_RDWR);
+  }
+  SUBCASE("of the rest of a file that is large") {
+    fs.volume.failing_commit = 2;
+    REQUIRE(fs.files->unlink(fs.caller, kRootNode, "f", kWait));
+  }
+  std::string record;
+  const auto there = [&] { return fs.volume.get(Tree::orphan, ino_key(Ino{file}), record, kWait); };
+  for (unsigned i = 0; i < 1000 && there(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(code(there()) == ENOENT);
+  CHECK(fs.volume.failing_commit <= 0);
+  CHECK(fs.volume.owned().empty());
 }
 
 TEST_CASE("rename moves, replaces, refuses and exchanges") {
