@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "storage/io_class.h"
 #include "storage/warm_pages_format.h"
 
 namespace vexfs {
@@ -129,6 +130,7 @@ WarmUp::WarmUp(BlockDevice& device, PageCache& cache, const Superblock& superblo
     : thread_([this, &device, &cache, superblock] {
         // Linux gives each thread its own; without the right to it, it is as others are.
         ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 19);
+        const IoClassScope scope(IoClass::background);
         read_warm_pages(device, cache, superblock, stop_);
       }) {
   pthread_setname_np(thread_.native_handle(), "vexfs-warm");

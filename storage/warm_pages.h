@@ -26,7 +26,8 @@ struct WarmUpCounts {
 WarmUpCounts read_warm_pages(BlockDevice& device, PageCache& cache, const Superblock& superblock,
                              const std::atomic<bool>& stop);
 
-// The same on a thread of low priority, from its making to its end.
+// The same on a thread of low priority, its transfers in the background, from its making to its
+// end.
 class WarmUp {
  public:
   WarmUp(BlockDevice& device, PageCache& cache, const Superblock& superblock);
