@@ -271,10 +271,10 @@ class FilesSubject::Work {
     std::string content = versions(node).newest();
     const std::uint64_t at = below(content.size() + 9000), length = 1 + below(40'000);
     const std::uint64_t lsn = open_.last_lsn();
-    REQUIRE(open_.files->fallocate(open_.caller, node, 0, mode, at, length, kWait));
+    const bool done = ok(open_.files->fallocate(open_.caller, node, 0, mode, at, length, kWait));
     if (mode != FALLOC_FL_KEEP_SIZE) content.resize(std::max(content.size(), at + length));
     if (mode == FALLOC_FL_ZERO_RANGE) content.replace(at, length, length, '\0');
-    versions(node).add(lsn, std::move(content));
+    changed(node, lsn, std::move(content), done);
     touched(node);
   }
   // Whole blocks become shared, the ends are copied.
@@ -288,13 +288,17 @@ class FilesSubject::Work {
     while (length > 0) {
       const std::uint64_t lsn = open_.last_lsn();
       const auto copied = open_.files->copy_range(open_.caller, from, at, to, into, length, kWait);
-      REQUIRE(copied);
-      if (*copied == 0) break;
+      const std::string source = versions(from).newest();
+      const bool done = ok(copied);
+      const std::uint64_t bytes =
+          done ? *copied : std::min<std::uint64_t>(length, source.size() - at);
+      if (done && bytes == 0) break;
       std::string content = versions(to).newest();
-      if (content.size() < into + *copied) content.resize(into + *copied);
-      content.replace(into, *copied, versions(from).newest(), at, *copied);
-      versions(to).add(lsn, std::move(content));
+      if (content.size() < into + bytes) content.resize(into + bytes);
+      content.replace(into, bytes, source, at, bytes);
+      changed(to, lsn, std::move(content), done);
       touched(to);
+      if (!done) return;
       at += *copied;
       into += *copied;
       length -= *copied;
