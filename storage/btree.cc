@@ -273,6 +273,8 @@ Result<> BTree::visit_pages(FunctionRef<Result<>(std::uint64_t address)> visit) 
 
 BTree::Frozen BTree::freeze(std::uint64_t next_generation) {
   SharedLatchWrite lock(latch_);
+  // A commit that was refused after prepare() leaves the root of an empty tree without a key.
+  lower_root();
   generation_ = next_generation;
   finger_.valid = false;
   Frozen frozen{.root = root_, .pages = std::exchange(dirty_, {})};

@@ -116,6 +116,46 @@ TEST_CASE("each sync policy answers as it promises, and close() keeps everything
   }
 }
 
+// A page without keys on the disk was taken for damage at the next open.
+TEST_CASE("a transaction refused for want of space leaves nothing of its trees in a checkpoint") {
+  TemporaryFile file(kVolumeBytes);
+  {
+    auto device = open_file_device(file.path(), {});
+    REQUIRE(device);
+    REQUIRE(Volume::format(**device, kFormat));
+    auto volume = Volume::open(std::move(*device), {});
+    REQUIRE(volume);
+    std::vector<Extent> all;
+    for (std::uint32_t blocks = kExtentBlocksMax; blocks > 0; blocks /= 2)
+      while (const auto extent = (*volume)->allocate(blocks)) all.push_back(*extent);
+    constexpr std::uint32_t kRoom = 16;  // blocks: a root and little more
+    Extent& part = all.front();
+    (*volume)->release({.first = part.first, .blocks = kRoom});
+    part = {.first = BlockNo{static_cast<std::uint64_t>(part.first) + kRoom},
+            .blocks = part.blocks - kRoom};
+    Transaction transaction;
+    const std::string value(kValueBytesMax, 'v');
+    for (unsigned i = 0; i < 60; ++i) transaction.put(Tree::vector, Key().u32(i), as_bytes(value));
+    const auto lsn = (*volume)->commit(transaction);
+    REQUIRE(!lsn);
+    CHECK(lsn.error().code == ENOSPC);
+    for (const Extent& extent : all) (*volume)->release(extent);
+    Transaction other;
+    other.put(Tree::meta, as_bytes("k"), as_bytes("v"));
+    REQUIRE((*volume)->commit(other));
+    REQUIRE((*volume)->close());
+  }
+  auto device = open_file_device(file.path(), {});
+  REQUIRE(device);
+  auto volume = Volume::open(std::move(*device), {});
+  REQUIRE(volume);
+  std::string value;
+  CHECK((*volume)->get(Tree::meta, as_bytes("k"), value));
+  const auto absent = (*volume)->get(Tree::vector, Key().u32(1), value);
+  REQUIRE(!absent);
+  CHECK(absent.error().code == ENOENT);
+}
+
 TEST_CASE("data blocks: allocate, write, adopt, read after a crash; what was not adopted is free") {
   TemporaryFile file(kVolumeBytes);
   Extent kept{}, lost{};
