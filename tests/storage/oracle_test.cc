@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "storage/memory_device.h"
 #include "tests/storage/oracle_lmdb.h"
+#include "tests/storage/shared_device.h"
 #include "tests/storage/volume_tools.h"
 
 using namespace vexfs;
@@ -25,27 +26,6 @@ constexpr FormatOptions kFormat{.size_bytes = 0, .log_bytes = std::uint64_t{2} <
 constexpr VolumeOptions kTinyCache{.cache_bytes = std::size_t{2} << 20};
 constexpr std::array kTrees = {Tree::inode, Tree::dentry, Tree::meta};
 using Pairs = std::map<std::string, std::string, std::less<>>;
-
-// A device that outlives the volume on it.
-class KeptDevice final : public BlockDevice {
- public:
-  explicit KeptDevice(MemoryDevice& memory) : memory_(memory) {}
-  using BlockDevice::read;
-  using BlockDevice::write;
-  std::uint64_t size_bytes() const override { return memory_.size_bytes(); }
-  Result<> read(std::span<const DeviceRead> batch) override { return memory_.read(batch); }
-  Result<> write(std::span<const DeviceWrite> batch) override { return memory_.write(batch); }
-  Result<> flush(FlushSite site) override { return memory_.flush(site); }
-  Result<> write_flushed(const DeviceWrite& write, FlushSite site) override {
-    return memory_.write_flushed(write, site);
-  }
-  void discard(std::uint64_t offset, std::uint64_t bytes) override {
-    memory_.discard(offset, bytes);
-  }
-
- private:
-  MemoryDevice& memory_;
-};
 
 class Comparison {
  public:
@@ -90,7 +70,7 @@ class Comparison {
   static void REQUIRE_OK(const Result<>& result) { REQUIRE(result); }
 
   void open() {
-    auto opened = Volume::open(std::make_unique<KeptDevice>(disk_), kTinyCache);
+    auto opened = Volume::open(std::make_unique<SharedDevice>(disk_), kTinyCache);
     REQUIRE(opened);
     volume_ = std::move(*opened);
   }

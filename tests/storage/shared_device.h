@@ -13,7 +13,7 @@ class SharedDevice final : public BlockDevice {
   std::uint64_t size_bytes() const override { return memory_.size_bytes(); }
   Result<> read(std::span<const DeviceRead> batch) override { return memory_.read(batch); }
   Result<> write(std::span<const DeviceWrite> batch) override { return memory_.write(batch); }
-  Result<> flush(FlushSite) override { return {}; }
+  Result<> flush(FlushSite site) override { return memory_.flush(site); }
   Result<> write_flushed(const DeviceWrite& write, FlushSite site) override {
     return memory_.write_flushed(write, site);
   }
