@@ -12,6 +12,8 @@ struct Caller {
   gid_t gid = 0;
   pid_t pid = 0;
   mode_t umask = 0;
+  // It lacks CAP_FSETID: what it writes to, cuts or allocates loses its set-id bits.
+  bool kills_set_id = false;
   std::vector<gid_t> groups = {};  // supplementary; filled only where a search needs them
 };
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Key: a tree key built in place. Numbers are big-endian, so memcmp order is numeric order.
+// It is small: several stand on the stack of an operation, which has 4 KiB. Names are no part of
+// keys; their hashes are.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -10,7 +12,7 @@
 
 namespace vexfs {
 
-inline constexpr std::size_t kKeyBytesMax = 288;  // parent + hash + a name of 255, rounded up
+inline constexpr std::size_t kKeyBytesMax = 288;  // that a tree takes
 
 class Key {
  public:
@@ -21,9 +23,9 @@ class Key {
   Key& u64(std::uint64_t v) { return number(v); }
   // Raw bytes; only as the last part, for their length is not stored.
   Key& text(std::string_view v) {
-    VEXFS_ASSERT(size_ + v.size() <= kKeyBytesMax);
+    VEXFS_ASSERT(size_ + v.size() <= sizeof raw_);
     std::memcpy(raw_ + size_, v.data(), v.size());
-    size_ += static_cast<std::uint16_t>(v.size());
+    size_ += static_cast<std::uint8_t>(v.size());
     return *this;
   }
   Bytes bytes() const { return {raw_, size_}; }
@@ -32,13 +34,13 @@ class Key {
  private:
   template <class T>
   Key& number(T v) {
-    VEXFS_ASSERT(size_ + sizeof v <= kKeyBytesMax);
+    VEXFS_ASSERT(size_ + sizeof v <= sizeof raw_);
     for (int shift = 8 * (int{sizeof v} - 1); shift >= 0; shift -= 8)
       raw_[size_++] = static_cast<std::byte>(v >> shift);
     return *this;
   }
-  std::uint16_t size_ = 0;
-  std::byte raw_[kKeyBytesMax];
+  std::uint8_t size_ = 0;
+  std::byte raw_[39];
 };
 
 // KeyReader: takes the parts of a key off again. Bytes that are too short set failed().

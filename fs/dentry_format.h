@@ -14,7 +14,7 @@
 #include <type_traits>
 
 #include "base/endian.h"
-#include "base/short_key.h"
+#include "base/key.h"
 #include "storage/types.h"
 
 namespace vexfs {
@@ -32,11 +32,11 @@ static_assert(sizeof(DentryRecord) == 16 && alignof(DentryRecord) == 1);
 static_assert(offsetof(DentryRecord, reserved) == 9);
 static_assert(std::is_trivially_copyable_v<DentryRecord>);
 
-inline ShortKey dentry_key(Ino parent, std::uint64_t cookie) {
-  return ShortKey().u64(static_cast<std::uint64_t>(parent)).u64(cookie);
+inline Key dentry_key(Ino parent, std::uint64_t cookie) {
+  return Key().u64(static_cast<std::uint64_t>(parent)).u64(cookie);
 }
-inline ShortKey backref_key(Ino ino, Ino parent, std::uint64_t cookie) {
-  return ShortKey()
+inline Key backref_key(Ino ino, Ino parent, std::uint64_t cookie) {
+  return Key()
       .u64(static_cast<std::uint64_t>(ino))
       .u64(static_cast<std::uint64_t>(parent))
       .u64(cookie);

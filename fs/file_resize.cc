@@ -27,7 +27,7 @@ Result<> Resize::prepare(std::uint64_t size, Wait wait) {
     FilesState::erase_riders(change_.transaction, node_, cut_, FilePages::kNone);
     next.blocks += static_cast<std::uint64_t>(edit.blocks_added());
     if (rest_)
-      change_.transaction.put(Tree::intent, truncate_intent_key(node_.ino), ShortKey().u64(cut_));
+      change_.transaction.put(Tree::intent, truncate_intent_key(node_.ino), Key().u64(cut_));
   }
   next.size = size;
   next.content = state_.clock.next();

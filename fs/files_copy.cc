@@ -76,6 +76,7 @@ Result<std::uint64_t> Files::copy_range(const Caller& caller, NodeId from_id,
     if (range.length == 0) return 0;
     if (range.length > kFileBytesMax - to_offset) return fail(EFBIG, "files: file over 16 TiB");
     range.length = std::min(range.length, kStepBytesMax);
+    VEXFS_CHECK(state_->drop_capability(*to, wait));
     const auto done = copy_content(*state_, range);
     drop_set_id(caller, to->inode);
     state_->touch_content(*to);

@@ -74,11 +74,7 @@ Result<std::size_t> Files::write(const Caller& caller, NodeId id, std::uint64_t,
     VEXFS_TRY(const auto hold, WriteHold::take(state_->volume, *node, wait));
     if (!node->inode.is_regular()) return fail(EINVAL, "files: write to no regular file");
     if (node->removed) return fail(EIO, "files: write to a removed file");
-    if (node->inode.has(kInodeCapability)) {
-      Change change(state_->volume);
-      VEXFS_CHECK(state_->drop_capability(change, *node, wait));
-      VEXFS_CHECK(change.commit({.wait = wait, .freeing = true}));
-    }
+    VEXFS_CHECK(state_->drop_capability(*node, wait));
     VEXFS_CHECK(write_content(*state_, *node, offset, from, wait));
     drop_set_id(caller, node->inode);
     state_->touch_content(*node);

@@ -160,8 +160,8 @@ Result<> FilesState::recover() {
     VEXFS_CHECK(reap(ino));
   }
   std::vector<std::pair<Ino, std::uint64_t>> truncations;
-  VEXFS_CHECK(volume.scan(Tree::intent, ShortKey().u8(kIntentTruncate),
-                          ShortKey().u8(kIntentTruncate + 1), [&](Bytes key, Bytes value) {
+  VEXFS_CHECK(volume.scan(Tree::intent, Key().u8(kIntentTruncate),
+                          Key().u8(kIntentTruncate + 1), [&](Bytes key, Bytes value) {
                             KeyReader number(key);
                             number.u8();
                             const auto ino = static_cast<Ino>(number.u64());

@@ -94,6 +94,7 @@ Result<> Files::fallocate(const Caller& caller, NodeId id, std::uint64_t, int mo
     VEXFS_TRY(const auto hold, WriteHold::take(state_->volume, *node, wait));
     if (!node->inode.is_regular()) return fail(ENODEV, "files: fallocate of no regular file");
     if (node->removed) return fail(ENOENT, "files: fallocate of a removed file");
+    VEXFS_CHECK(state_->drop_capability(*node, wait));
     const std::uint64_t end = offset + length, old_size = node->inode.size;
     const auto done = change_space(*state_, *node, {.what = what, .keep_size = keep_size},
                                    {.from = offset, .to = end});

@@ -101,7 +101,7 @@ void FilesState::erase_riders(Transaction& transaction, const Node& node, std::u
 }
 
 void drop_set_id(const Caller& caller, Inode& inode) {
-  if ((caller.umask & kKillsSetId) == 0) return;
+  if (!caller.kills_set_id) return;
   inode.mode &= ~static_cast<mode_t>(S_ISUID);
   if (inode.mode & S_IXGRP) inode.mode &= ~static_cast<mode_t>(S_ISGID);
 }

@@ -63,6 +63,8 @@ struct FilesState {
   // Where the file has one, `change` removes security.capability: whoever changes content or
   // owner takes it away. EAGAIN with Wait::never.
   Result<> drop_capability(Change& change, Node& node, Wait wait);
+  // The same in a transaction of its own.
+  Result<> drop_capability(Node& node, Wait wait);
   void tell_closed(Node& node);
 
   // --- attributes (fs/files_xattrs.cc), with the node's lock held

@@ -132,6 +132,13 @@ Result<> FilesState::drop_capability(Change& change, Node& node, Wait wait) {
   return erase_attribute(change, node, kCapability, wait);
 }
 
+Result<> FilesState::drop_capability(Node& node, Wait wait) {
+  if (!node.inode.has(kInodeCapability)) return {};
+  Change change(volume);
+  VEXFS_CHECK(drop_capability(change, node, wait));
+  return change.commit({.wait = wait, .freeing = true});
+}
+
 Result<> Files::set_user_vector(const Caller&, NodeId id, Bytes vector, int flags, Wait wait) {
   VEXFS_CHECK(state_->writable());
   VEXFS_TRY(const auto floats, to_floats(vector));

@@ -15,7 +15,8 @@ Caller caller_of(fuse_req_t req, RequestKind kind) {
   Caller caller{.uid = context->uid,
                 .gid = context->gid,
                 .pid = context->pid,
-                .umask = context->umask | (wire_request().kills_set_id ? kKillsSetId : 0)};
+                .umask = context->umask,
+                .kills_set_id = wire_request().kills_set_id};
   // root's groups decide nothing, and reading them (from /proc) costs about 20 us.
   if (kind == RequestKind::file || caller.uid == 0) return caller;
   caller.groups.resize(kGroupsMax);

@@ -8,7 +8,7 @@
 #include <type_traits>
 
 #include "base/endian.h"
-#include "base/short_key.h"
+#include "base/key.h"
 #include "storage/types.h"
 
 namespace vexfs {
@@ -51,8 +51,8 @@ static_assert(offsetof(InodeRecord, content) == 48 && offsetof(InodeRecord, gene
 static_assert(offsetof(InodeRecord, reserved) == 104);
 static_assert(std::is_trivially_copyable_v<InodeRecord>);
 
-inline ShortKey ino_key(Ino ino) {  // of Tree::inode and Tree::orphan
-  return ShortKey().u64(static_cast<std::uint64_t>(ino));
+inline Key ino_key(Ino ino) {  // of Tree::inode and Tree::orphan
+  return Key().u64(static_cast<std::uint64_t>(ino));
 }
 
 // Tree::meta: numbers below this (le64) may be in use; above it none ever was.
@@ -61,8 +61,8 @@ inline constexpr std::string_view kNextInoKey = "fs.next_ino";
 // Tree::intent: a truncation that is still to free blocks at and after `from` (u64, as in a
 // key).
 inline constexpr std::uint8_t kIntentTruncate = 1;
-inline ShortKey truncate_intent_key(Ino ino) {
-  return ShortKey().u8(kIntentTruncate).u64(static_cast<std::uint64_t>(ino));
+inline Key truncate_intent_key(Ino ino) {
+  return Key().u8(kIntentTruncate).u64(static_cast<std::uint64_t>(ino));
 }
 
 }  // namespace vexfs

@@ -28,10 +28,6 @@ constexpr bool is_hidden(NodeId node) {
 inline constexpr std::size_t kNameBytesMax = 255;
 inline constexpr std::size_t kXattrBytesMax = 64 << 10;
 
-// Set in Caller::umask beside the permission bits: the caller lacks CAP_FSETID, so what it writes
-// to, cuts or allocates loses its set-id bits.
-inline constexpr mode_t kKillsSetId = mode_t{1} << 31;
-
 // When reading moves a file's time of access.
 enum class Atime : std::uint8_t {
   relatime,  // after a change, else once a day

@@ -13,7 +13,7 @@
 #include <type_traits>
 
 #include "base/endian.h"
-#include "base/short_key.h"
+#include "base/key.h"
 #include "storage/types.h"
 
 namespace vexfs {
@@ -27,8 +27,8 @@ static_assert(sizeof(XattrRecord) == 8 && alignof(XattrRecord) == 1);
 static_assert(offsetof(XattrRecord, reserved) == 5);
 static_assert(std::is_trivially_copyable_v<XattrRecord>);
 
-inline ShortKey xattr_key(Ino ino, std::uint8_t part, std::uint64_t hash, std::uint8_t collision) {
-  return ShortKey().u64(static_cast<std::uint64_t>(ino)).u8(part).u64(hash).u8(collision);
+inline Key xattr_key(Ino ino, std::uint8_t part, std::uint64_t hash, std::uint8_t collision) {
+  return Key().u64(static_cast<std::uint64_t>(ino)).u8(part).u64(hash).u8(collision);
 }
 
 }  // namespace vexfs

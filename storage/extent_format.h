@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include "base/endian.h"
-#include "base/short_key.h"
+#include "base/key.h"
 #include "storage/types.h"
 
 namespace vexfs {
@@ -48,8 +48,8 @@ static_assert(offsetof(FileExtentHeader, raw_offset) == 28);
 static_assert(std::is_trivially_copyable_v<FileExtentHeader>);
 static_assert(sizeof(FileExtentHeader) + kExtentBlocksMax * sizeof(le64) <= kValueBytesMax);
 
-inline ShortKey extent_key(Ino ino, std::uint64_t block) {
-  return ShortKey().u64(static_cast<std::uint64_t>(ino)).u64(block);
+inline Key extent_key(Ino ino, std::uint64_t block) {
+  return Key().u64(static_cast<std::uint64_t>(ino)).u64(block);
 }
 
 }  // namespace vexfs

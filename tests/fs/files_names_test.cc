@@ -4,6 +4,7 @@
 #include <sys/sysmacros.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <vector>
 
@@ -88,7 +89,7 @@ TEST_CASE("set-id bits go when others write and when the owner changes") {
   fs.write(file, 0, "by root");
   CHECK(fs.stat(file).st_mode == (S_IFREG | 06775));
   fs.caller.uid = 5;
-  fs.caller.umask = kKillsSetId;  // as the border tells
+  fs.caller.kills_set_id = true;  // as the border tells
   fs.write(file, 0, "by five");
   CHECK(fs.stat(file).st_mode == (S_IFREG | 0775));
   set_id();
@@ -102,6 +103,27 @@ TEST_CASE("set-id bits go when others write and when the owner changes") {
   REQUIRE(fs.files->setattr(fs.caller, file, owner, kWait));
   CHECK(fs.stat(file).st_mode == (S_IFREG | 0775));
   CHECK(fs.stat(file).st_uid == 9);
+}
+
+TEST_CASE("a capability goes with whatever changes content") {
+  FilesFixture fs;
+  const NodeId file = fs.file(kRootNode, "f", std::string(10'000, 'x'));
+  const NodeId source = fs.file(kRootNode, "source", std::string(10'000, 'y'));
+  const auto has = [&] {
+    return bool(fs.files->getxattr(fs.caller, file, "security.capability", kWait));
+  };
+  const std::function<void()> changes[] = {
+      [&] { fs.write(file, 0, "z"); },
+      [&] { REQUIRE(fs.truncate(file, 9'000)); },
+      [&] { REQUIRE(fs.files->fallocate(fs.caller, file, 0, 0, 0, 20'000, kWait)); },
+      [&] { REQUIRE(fs.files->copy_range(fs.caller, source, 0, file, 0, 5'000, kWait)); },
+  };
+  for (const auto& change : changes) {
+    REQUIRE(fs.files->setxattr(fs.caller, file, "security.capability", as_bytes("c"), 0, kWait));
+    REQUIRE(has());
+    change();
+    CHECK_FALSE(has());
+  }
 }
 
 TEST_CASE("symlinks, devices and fifos keep what they are over a remount") {

@@ -189,7 +189,7 @@ TEST_CASE("random edits of files that share blocks keep the counts of a plain ma
 
 TEST_CASE("a record of random bytes is refused or is one that encodes to the same bytes") {
   std::mt19937_64 rng(1);
-  const ShortKey key = extent_key(Ino{7}, 40);
+  const Key key = extent_key(Ino{7}, 40);
   FileExtent extent{.block = 40, .blocks = 5, .first = BlockNo{900}, .birth = 3};
   extent.codec = Codec::zstd;
   extent.raw_blocks = 20;
