@@ -34,6 +34,8 @@ struct FileSystemOptions {
   bool index = true;  // false: no engine; user.vexfs.* and questions answer ENOTSUP
   unsigned index_workers = 1;
   Compression compression;  // of file content
+  // Of the volume's cache, dirty content and buffers together; 0: nobody governs them.
+  std::size_t memory_bytes = 0;
 };
 
 class FileSystem {

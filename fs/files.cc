@@ -48,6 +48,14 @@ Files::Files(std::unique_ptr<FilesState> state) : state_(std::move(state)) {}
 
 Files::~Files() = default;
 
+std::size_t Files::dirty_bytes() const {
+  return state_->write_back.dirty_bytes();
+}
+
+void Files::set_dirty_bytes_max(std::size_t bytes) {
+  state_->write_back.set_dirty_bytes_max(bytes);
+}
+
 Result<> Files::close() {
   state_->write_back.stop();
   if (state_->read_only) return {};

@@ -46,6 +46,10 @@ class Files final : public FileView {
   // a crash would.
   Result<> close();
 
+  // --- memory: content that is not on the disk yet, and from when on writers wait for the disk
+  std::size_t dirty_bytes() const;
+  void set_dirty_bytes_max(std::size_t bytes);
+
   // --- names
   Result<Entry> lookup(const Caller&, NodeId parent, std::string_view name, Wait);
   void forget(NodeId node, std::uint64_t lookups);

@@ -31,6 +31,8 @@ struct WriteBackMetrics {
       metrics::counter("vexfs_writeback_failures_total", "Files that could not be written back");
   Gauge& dirty_bytes =
       metrics::gauge("vexfs_writeback_dirty_bytes", "File content that is in memory only");
+  Counter& held_back = metrics::counter("vexfs_memory_held_back_total",
+                                        "Writes that waited because too much was dirty");
 };
 
 WriteBackMetrics& figures() {
@@ -42,7 +44,11 @@ WriteBackMetrics& figures() {
 
 WriteBack::WriteBack(Volume& volume, ContentIndex& index, ContentClock& clock,
                      WriteBackOptions options)
-    : volume_(volume), index_(index), clock_(clock), options_(options) {
+    : volume_(volume),
+      index_(index),
+      clock_(clock),
+      options_(options),
+      dirty_bytes_max_(options.dirty_bytes_max) {
   workers_.emplace("vexfs-files", kThreads);
 }
 
@@ -116,6 +122,11 @@ void WriteBack::let_go(FilePages::Gone gone) {
 void WriteBack::count_dirty(std::int64_t blocks) {
   dirty_blocks_.fetch_add(blocks, std::memory_order_relaxed);
   figures().dirty_bytes.add(blocks * kBlockBytes);
+}
+
+std::size_t WriteBack::dirty_bytes() const {
+  const std::int64_t blocks = dirty_blocks_.load(std::memory_order_relaxed);
+  return blocks > 0 ? static_cast<std::size_t>(blocks) * kBlockBytes : 0;
 }
 
 Result<> WriteBack::flush() {
@@ -339,13 +350,16 @@ std::optional<NodeRef> WriteBack::any_dirty() {
 }
 
 Result<> WriteBack::make_room(Node& node, std::size_t bytes, Wait wait) {
-  const auto max = static_cast<std::int64_t>(options_.dirty_bytes_max / kBlockBytes);
   const auto wanted = static_cast<std::int64_t>(bytes / kBlockBytes);
   bool own = false;
-  while (dirty_blocks_.load(std::memory_order_relaxed) + wanted > max) {
+  // Read each time: whoever waits profits when the limit rises.
+  while (
+      dirty_blocks_.load(std::memory_order_relaxed) + wanted >
+      static_cast<std::int64_t>(dirty_bytes_max_.load(std::memory_order_relaxed) / kBlockBytes)) {
     if (wait == Wait::never) return fail(EAGAIN, "writeback: too much is dirty");
     if (!own) {
       own = true;
+      figures().held_back.add();
       VEXFS_CHECK(write_back(node));
       continue;
     }
@@ -360,7 +374,9 @@ Result<> WriteBack::make_room(Node& node, std::size_t bytes, Wait wait) {
 }
 
 void WriteBack::write_back_if_large(const NodeRef& node, std::size_t dirty_blocks) {
-  if (dirty_blocks * kBlockBytes >= options_.file_bytes_max) write_back_soon(node);
+  constexpr std::size_t kFilesAtOnce = 4;
+  const std::size_t part = dirty_bytes_max_.load(std::memory_order_relaxed) / kFilesAtOnce;
+  if (dirty_blocks * kBlockBytes >= std::min(options_.file_bytes_max, part)) write_back_soon(node);
 }
 
 void WriteBack::write_back_soon(const NodeRef& node) {

@@ -71,6 +71,11 @@ class WriteBack {
   void write_back_soon(const NodeRef& node);
   // Writes back in the background what would soon be too many riders.
   void write_back_if_many_riders(const NodeRef& node, std::size_t riders);
+  // What is dirty, and from when on who writes more waits for the disk; at any time.
+  std::size_t dirty_bytes() const;
+  void set_dirty_bytes_max(std::size_t bytes) {
+    dirty_bytes_max_.store(bytes, std::memory_order_relaxed);
+  }
   // For what sleeps and must not on the caller's thread.
   void submit(Workers::Job job) { workers_->submit(std::move(job)); }
   // The same at the next round of the timer; not at all when stop() comes first.
@@ -102,6 +107,7 @@ class WriteBack {
   ContentClock& clock_;
   const WriteBackOptions options_;
   std::atomic<std::int64_t> dirty_blocks_{0};
+  std::atomic<std::size_t> dirty_bytes_max_;
 
   Mutex dirty_mutex_;  // a leaf; references are let go of after it
   std::map<std::uint64_t, NodeRef> dirty_ GUARDED_BY(dirty_mutex_);

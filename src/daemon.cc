@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/memory_governor.h"
 #include "fs/file_system.h"
 #include "fs/fuse_session.h"
 #include "src/background.h"
@@ -56,12 +57,17 @@ std::unexpected<Trouble> refused_mount(const MountRequest& request) {
 
 // Serves until the mount ends, then makes everything durable.
 Outcome<> serve_volume(const MountRequest& request, Readiness& readiness) {
-  auto opened = open_volume(request.image, request.options.volume,
+  VolumeOptions volume_options = request.options.volume;
+  FileSystemOptions files_options = request.options.files;
+  if (files_options.memory_bytes == 0)
+    files_options.memory_bytes = default_memory_budget(MemoryReader().read());
+  volume_options.cache_bytes = memory_shares(files_options.memory_bytes).page_cache;
+  auto opened = open_volume(request.image, volume_options,
                             [&readiness](std::string_view text) { readiness.note(text); });
   if (!opened) return std::unexpected(opened.error());
   const std::unique_ptr<Volume> volume = *std::move(opened);
   log_opened(*volume, request.image);
-  auto files = FileSystem::open(*volume, request.options.files);
+  auto files = FileSystem::open(*volume, files_options);
   if (!files) return std::unexpected(volume_trouble(request.image, files.error()));
 
   auto session = FuseSession::mount(**files, fuse_options(request, readiness));

@@ -115,7 +115,7 @@ bool take_pair(std::string_view key, std::string_view value, MountOptions& out) 
   if (key == "memory") {
     const auto bytes = parse_size(value);
     if (!bytes || *bytes < (8u << 20)) return false;
-    out.volume.cache_bytes = *bytes;
+    out.files.memory_bytes = *bytes;
     return true;
   }
   const auto number = parse_number(value);

@@ -221,11 +221,11 @@ bool CacheShards::evict(Shard& shard, unsigned count) {
 }
 
 void CacheShards::resize(std::size_t entries_max) {
-  if (entries_max_.exchange(entries_max, std::memory_order_relaxed) == entries_max) return;
-  climber_.resize(entries_max);
+  const bool same = entries_max_.exchange(entries_max, std::memory_order_relaxed) == entries_max;
+  if (!same) climber_.resize(entries_max);
   for (auto& each : shards_) {
     Shard& shard = *each;
-    {
+    if (!same) {
       Lock lock(shard.mutex);
       shard.policy.resize(entries_max / kShards);
       set_buckets(shard, entries_max / kShards);

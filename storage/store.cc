@@ -178,6 +178,10 @@ VolumeInfo Store::info() const {
   return info;
 }
 
+void Store::request_checkpoint() {
+  if (!closed_ && !opened_read_only_ && health_.writable()) checkpointer_->request();
+}
+
 bool Store::read_only() const {
   return health_.read_only();
 }

@@ -65,6 +65,9 @@ class Store final : public Volume {
   Result<> write_blocks(BlockNo first, Bytes from) override;
   VolumeInfo info() const override;
   bool read_only() const override;
+  std::size_t cache_bytes() override { return cache_.stats().entries * kPageBytes; }
+  void set_cache_bytes_max(std::size_t bytes) override { cache_.set_bytes_max(bytes); }
+  void request_checkpoint() override;
 
   // --- snapshots (store_snapshots.cc); for what will make commands of them
   // Keeps everything as it is now; returns its number when that is durable. ENOSPC, EROFS.

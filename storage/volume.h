@@ -141,6 +141,12 @@ class Volume {
   virtual VolumeInfo info() const = 0;
   virtual bool read_only() const = 0;
 
+  // --- memory: tree pages that it holds, how many it may hold, and a checkpoint soon, after which
+  // changed pages can be let go. None of them waits.
+  virtual std::size_t cache_bytes() { return 0; }
+  virtual void set_cache_bytes_max(std::size_t /*bytes*/) {}
+  virtual void request_checkpoint() {}
+
   // Generation of the newest snapshot, 0: none. Blocks with a birth up to it may be its, too:
   // they are not written in place.
   virtual std::uint64_t newest_snapshot() const { return 0; }
