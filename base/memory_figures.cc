@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/memory_figures.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <optional>
@@ -10,13 +12,16 @@
 namespace vexfs {
 
 struct MemoryReader::Names {
-  const char *limit, *usage, *unused_files;
+  const char *limit, *usage, *unused_files, *used_files;
 };
-const MemoryReader::Names MemoryReader::kVersion2 = {
-    .limit = "/memory.max", .usage = "/memory.current", .unused_files = "inactive_file"};
+const MemoryReader::Names MemoryReader::kVersion2 = {.limit = "/memory.max",
+                                                     .usage = "/memory.current",
+                                                     .unused_files = "inactive_file",
+                                                     .used_files = "active_file"};
 const MemoryReader::Names MemoryReader::kVersion1 = {.limit = "/memory.limit_in_bytes",
                                                      .usage = "/memory.usage_in_bytes",
-                                                     .unused_files = "total_inactive_file"};
+                                                     .unused_files = "total_inactive_file",
+                                                     .used_files = "total_active_file"};
 
 namespace {
 
@@ -41,6 +46,14 @@ std::size_t less(std::size_t from, std::size_t bytes) {
 }
 
 }  // namespace
+
+std::size_t anonymous_bytes() {
+  // Pages: all, resident, resident of files, …
+  std::ifstream file("/proc/self/statm");
+  std::size_t all = 0, resident = 0, of_files = 0;
+  if (!(file >> all >> resident >> of_files)) return 0;
+  return less(resident, of_files) * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
 
 MemoryReader::MemoryReader(std::string proc, const std::string& groups) : proc_(std::move(proc)) {
   // Lines ID:CONTROLLERS:PATH; version 2 has no controllers.
@@ -67,15 +80,19 @@ MemoryFigures MemoryReader::read() const {
   if (const auto total = number_after(proc_ + "/meminfo", "MemTotal")) out.total = *total * kKiB;
   if (const auto available = number_after(proc_ + "/meminfo", "MemAvailable"))
     out.available = *available * kKiB;
+  const std::size_t machine = out.total;
+  // Whichever has least left counts: a group above may be full of its other groups.
   for (const auto& [folder, names] : groups_) {
     const auto limit = number_in(folder + names->limit);
-    if (!limit || *limit >= out.total) continue;
-    out.total = *limit;
+    if (!limit || *limit >= machine) continue;
+    out.total = std::min(out.total, *limit);
     const auto usage = number_in(folder + names->usage);
     if (!usage) continue;
-    // What the kernel keeps of files that nobody looks at goes first.
-    const auto files = number_after(folder + "/memory.stat", names->unused_files);
-    out.available = std::min(out.available, less(*limit, less(*usage, files.value_or(0))));
+    // What the kernel keeps of files goes first: all that nobody looks at, half of the rest.
+    const auto unused = number_after(folder + "/memory.stat", names->unused_files);
+    const auto in_use = number_after(folder + "/memory.stat", names->used_files);
+    const std::size_t files = unused.value_or(0) + in_use.value_or(0) / 2;
+    out.available = std::min(out.available, less(*limit, less(*usage, files)));
   }
   return out;
 }

@@ -15,6 +15,9 @@ struct MemoryFigures {
   std::size_t available = std::numeric_limits<std::size_t>::max();  // before somebody must give
 };
 
+// Of this process, what the kernel cannot drop: no pages of files.
+std::size_t anonymous_bytes();
+
 class MemoryReader {
  public:
   explicit MemoryReader(std::string proc = "/proc", const std::string& groups = "/sys/fs/cgroup");

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/log.h"
 #include "base/text.h"
 
 namespace vexfs {
@@ -121,7 +122,12 @@ MemoryLevel MemoryGovernor::tick() {
   const std::size_t more = source_().available / 2;
   const std::size_t limit = std::max(budget_ / kLeastPart, sum + std::min(more, budget_));
   const std::size_t bounded = std::min(limit, budget_);
-  level_ = level_of(sum, bounded, level_);
+  const MemoryLevel before = std::exchange(level_, level_of(sum, bounded, level_));
+  if (level_ == MemoryLevel::hold && before != level_)
+    log(Level::warn, "memory", "writers wait: memory is short",
+        {{"used", std::uint64_t{sum}},
+         {"limit", std::uint64_t{bounded}},
+         {"budget", std::uint64_t{budget_}}});
   figures().limit.set(static_cast<std::int64_t>(bounded));
   figures().level.set(static_cast<std::int64_t>(level_));
   if (level_ == MemoryLevel::calm)
@@ -134,11 +140,13 @@ MemoryLevel MemoryGovernor::tick() {
 void MemoryGovernor::give(std::size_t sum, std::size_t goal) {
   for (Held& each : consumers_) {
     if (each.consumer.gives_at > level_ || sum <= goal) return;
+    if (!each.consumer.hold_to) continue;
     const std::size_t used = each.consumer.used();
     const std::size_t to = std::max(each.consumer.floor, used - std::min(used, sum - goal));
-    if (to >= used) continue;
+    if (to >= each.limit && used <= each.limit) continue;
     each.limit = std::min(each.limit, to);
-    each.consumer.shrink(each.limit);
+    each.consumer.hold_to(each.limit);  // also where it holds little: it must not take more now
+    if (used <= each.limit) continue;
     each.shrinks.add();
     const std::size_t left = each.consumer.used();
     sum -= std::min(sum, used - std::min(used, left));
@@ -149,11 +157,11 @@ void MemoryGovernor::give(std::size_t sum, std::size_t goal) {
 void MemoryGovernor::grow(std::size_t sum, std::size_t goal) {
   for (auto each = consumers_.rbegin(); each != consumers_.rend(); ++each) {
     const std::size_t share = each->consumer.share;
-    if (each->limit >= share || sum >= goal) continue;
+    if (!each->consumer.hold_to || each->limit >= share || sum >= goal) continue;
     const std::size_t step = std::min({share - each->limit, share / kGrowSteps + 1, goal - sum});
     each->limit += step;
     sum += step;
-    each->consumer.shrink(each->limit);
+    each->consumer.hold_to(each->limit);
   }
 }
 

@@ -33,8 +33,9 @@ struct MemoryConsumer {
   std::size_t share = 0;  // what it may hold in calm; it begins with that
   std::size_t floor = 0;  // never asked for less
   std::move_only_function<std::size_t()> used;
-  // From now on hold at most so much: less than before, or more again. Does not wait.
-  std::move_only_function<void(std::size_t)> shrink;
+  // From now on hold at most so much: less than before, or more again. Does not wait. None: what
+  // cannot give is counted all the same, and the others give for it.
+  std::move_only_function<void(std::size_t)> hold_to = nullptr;
 };
 
 // How a budget is divided; the rest is for buffers of requests.

@@ -2,15 +2,13 @@
 // The choice among Files, Hidden and ComputedXattrs. What each call means is said there.
 #include "fs/file_system.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
-#include "base/buffer_pool.h"
-#include "base/memory_governor.h"
 #include "fs/computed_xattrs.h"
 #include "fs/files.h"
 #include "fs/hidden.h"
+#include "fs/mount_memory.h"
 #include "search/engine.h"
 #include "storage/volume.h"
 
@@ -32,46 +30,15 @@ class Mounted final : public FileSystem {
     engine_->start(*files_);
   }
   ~Mounted() override {
-    governor_.reset();
+    memory_.reset();
     if (engine_ && !closed_) engine_->stop();  // its workers read files
   }
   // Shares `bytes` among what a mount holds in memory.
   void govern(Volume& volume, std::size_t bytes) {
-    governor_.emplace(bytes, [reader = MemoryReader()] { return reader.read(); });
-    const MemoryShares shares = memory_shares(bytes);
-    constexpr std::size_t kFloorPart = 8;
-    governor_->add({.name = "page_cache",
-                    .gives_at = MemoryLevel::shrink,
-                    .share = shares.page_cache,
-                    .floor = shares.page_cache / kFloorPart,
-                    .used = [&volume] { return volume.cache_bytes(); },
-                    .shrink =
-                        [&volume](std::size_t to) {
-                          volume.set_cache_bytes_max(to);
-                          if (volume.cache_bytes() > to) volume.request_checkpoint();
-                        }});
-    governor_->add({.name = "dirty_data",
-                    .gives_at = MemoryLevel::hold,
-                    .share = shares.dirty_data,
-                    .floor = shares.dirty_data / kFloorPart,
-                    .used = [this] { return files_->dirty_bytes(); },
-                    .shrink = [this](std::size_t to) { files_->set_dirty_bytes_max(to); }});
-    // Pages and dirty blocks lie in the pool's buffers, and are counted above.
-    governor_->add({.name = "buffers",
-                    .gives_at = MemoryLevel::trim,
-                    .share = bytes,
-                    .used =
-                        [this, &volume] {
-                          const std::size_t others =
-                              volume.cache_bytes() + files_->dirty_bytes() + Buffer::arena().size();
-                          const std::size_t held = buffer_pool::usage().held_bytes;
-                          return held - std::min(held, others);
-                        },
-                    .shrink = [](std::size_t) { buffer_pool::trim(); }});
-    governor_->start();
+    memory_.emplace(volume, *files_, engine_.get(), bytes);
   }
   Result<> close() override {
-    governor_.reset();
+    memory_.reset();
     if (engine_) engine_->stop();
     closed_ = true;
     return files_->close();
@@ -265,7 +232,7 @@ class Mounted final : public FileSystem {
   std::optional<Hidden> hidden_;
   std::optional<ComputedXattrs> xattrs_;
   bool closed_ = false;
-  std::optional<MemoryGovernor> governor_;  // ends before what it governs
+  std::optional<MountMemory> memory_;  // ends before what it governs
 };
 
 // Files calls an index even where there is none.

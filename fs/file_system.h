@@ -34,7 +34,7 @@ struct FileSystemOptions {
   bool index = true;  // false: no engine; user.vexfs.* and questions answer ENOTSUP
   unsigned index_workers = 1;
   Compression compression;  // of file content
-  // Of the volume's cache, dirty content and buffers together; 0: nobody governs them.
+  // For all that the process holds (fs/mount_memory.h); 0: nobody governs it.
   std::size_t memory_bytes = 0;
 };
 

@@ -22,6 +22,9 @@ bool Graph::contains(Slot slot) const {
 std::uint32_t Graph::live() const {
   return impl_->live();
 }
+std::size_t Graph::memory_bytes() const {
+  return impl_->memory_bytes();
+}
 std::vector<Neighbour> Graph::search(std::span<const float> query, std::uint32_t k,
                                      std::uint32_t ef, Accept accept, SearchStats* stats) const {
   return impl_->search(query, k, ef, accept, stats);

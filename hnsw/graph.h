@@ -51,6 +51,7 @@ class Graph {
   void erase(Slot slot);
   bool contains(Slot slot) const;  // inserted and not erased
   std::uint32_t live() const;
+  std::size_t memory_bytes() const;  // links and codes
 
   // The `k` nearest live slots that `accept` takes, nearest first; fewer only when fewer were
   // found by a beam of `ef` (>= k). `query` has rows.dimension() floats, normalised for cosine.

@@ -22,6 +22,7 @@ class Graph::Impl {
   void erase(Slot slot) EXCLUDES(gate_);
   bool contains(Slot slot) const { return nodes_.is_live(slot); }
   std::uint32_t live() const { return live_.load(std::memory_order_relaxed); }
+  std::size_t memory_bytes() const;
   std::vector<Neighbour> search(std::span<const float> query, std::uint32_t k, std::uint32_t ef,
                                 Accept accept, SearchStats* stats) const;
   double sample_recall(std::uint32_t questions, std::uint32_t k, std::uint32_t ef,

@@ -53,6 +53,9 @@ class NodeTable {
   // All slots of nodes are below; what a visited set must hold.
   std::uint32_t slots_end() const { return slots_end_.load(std::memory_order_acquire); }
 
+  // What the nodes up to slots_end() take, upper levels (one list in m) not counted.
+  std::size_t memory_bytes() const { return slots_end() * (columns_.bytes / kSegmentSlots); }
+
   std::uint32_t m() const { return m_; }
   std::uint32_t links_max(unsigned level) const { return level == 0 ? 2 * m_ : m_; }
 

@@ -42,6 +42,12 @@ CodedGraph Graph::Impl::coded(const CodeSet& codes) const {
           .slots_end = nodes_.slots_end()};
 }
 
+std::size_t Graph::Impl::memory_bytes() const {
+  const std::shared_ptr<const CodeSet> now = codes();
+  const std::size_t code = now != nullptr ? now->quantiser().cell_bytes() : 0;
+  return nodes_.memory_bytes() + nodes_.slots_end() * code;
+}
+
 std::shared_ptr<CodeSet> Graph::Impl::codes() const {
   Lock lock(codes_mutex_);
   return codes_;

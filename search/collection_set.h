@@ -53,6 +53,9 @@ class CollectionSet {
   Result<Collection::Computed> computed_space(Collection& collection,
                                               std::shared_ptr<const Embedder> first);
 
+  // What the spaces in force hold, text included.
+  std::size_t memory_bytes() const;
+
   // For the saver and the loader, one at a time.
   struct Stored {
     SpaceStore store;

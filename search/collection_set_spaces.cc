@@ -110,6 +110,15 @@ std::vector<std::shared_ptr<CollectionSet::Stored>> CollectionSet::stored() cons
   return all;
 }
 
+std::size_t CollectionSet::memory_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& stored : stored()) {
+    bytes += stored->space->memory_bytes();
+    if (stored->text) bytes += stored->text->index().memory_bytes();
+  }
+  return bytes;
+}
+
 Result<std::shared_ptr<CollectionSet::Stored>> CollectionSet::begin_space(
     SpaceIdentity identity, std::shared_ptr<const Embedder> embedder, std::string_view learnt) {
   Transaction transaction;

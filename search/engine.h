@@ -69,6 +69,9 @@ class Engine : public ContentIndex {
   virtual Result<> remove_collection(Ino directory) = 0;
   virtual bool is_collection_root(Ino directory) = 0;
 
+  // What indexes hold in memory: vectors, codes, graphs, words. Takes short locks only.
+  virtual std::size_t memory_bytes() const { return 0; }
+
   virtual Result<> pause() = 0;
   virtual Result<> resume() = 0;
   // The last 100 refusals and failures that `caller` may see, newest last, one a line.

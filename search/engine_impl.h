@@ -44,6 +44,8 @@ class EngineImpl final : public Engine {
   Result<> remove_collection(Ino directory) override;
   bool is_collection_root(Ino directory) override;
 
+  std::size_t memory_bytes() const override;
+
   Result<> pause() override;
   Result<> resume() override;
   std::string errors(const Caller& caller) override;

@@ -55,6 +55,10 @@ Result<std::string> EngineImpl::file_status(Ino file) {
   return line + format(" generation={}", facts.generation);
 }
 
+std::size_t EngineImpl::memory_bytes() const {
+  return state_.collections.memory_bytes();
+}
+
 Result<IndexCounts> EngineImpl::counts(Ino scope) {
   VEXFS_TRY(const FileFacts facts, state_.files->facts(scope));
   if (!S_ISDIR(facts.mode)) return fail(ENOTDIR, "counts: of a directory");

@@ -17,6 +17,12 @@ std::shared_ptr<Space> Space::pin(const std::shared_ptr<Space>& space) {
   return {space.get(), [space](Space* pinned) { pinned->pins_.fetch_sub(1); }};
 }
 
+std::size_t Space::memory_bytes() const {
+  const Graph* const graph = this->graph();
+  return (rows_ ? rows_->memory_bytes() : 0) + columns_.memory_bytes() +
+         (graph != nullptr ? graph->memory_bytes() : 0);
+}
+
 Result<Slot> Space::append(const NewRow& row) {
   Lock lock(append_mutex_);
   // The row first: whoever sees the slot in the columns finds its values.

@@ -64,6 +64,7 @@ class Space {
   const float* row(Slot slot) const { return rows_->row(slot); }
   std::uint32_t size() const { return columns_.size(); }
   std::uint32_t live() const { return live_.load(std::memory_order_relaxed); }
+  std::size_t memory_bytes() const;  // rows, columns, graph and codes
   SpaceGate& gate() { return gate_; }
   std::uint32_t graphed() const { return graphed_.load(std::memory_order_acquire); }
 

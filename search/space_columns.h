@@ -39,6 +39,7 @@ class SpaceColumns {
     return cell(slot).generation.load(std::memory_order_acquire);
   }
   bool dead(Slot slot) const { return generation(slot) == kDead; }
+  std::size_t memory_bytes() const { return size() * sizeof(Cell); }
   // Returns the generation that it replaces.
   std::uint64_t set(Slot slot, std::uint32_t part, std::uint64_t generation);
 

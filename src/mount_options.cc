@@ -114,7 +114,7 @@ bool take_pair(std::string_view key, std::string_view value, MountOptions& out) 
     if (key == known) return true;
   if (key == "memory") {
     const auto bytes = parse_size(value);
-    if (!bytes || *bytes < (8u << 20)) return false;
+    if (!bytes || *bytes < (32u << 20)) return false;
     out.files.memory_bytes = *bytes;
     return true;
   }

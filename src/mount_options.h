@@ -11,8 +11,8 @@
 //   noexec dirsync           passed to the kernel
 //   sync=fsync               fsync(2) makes durable (default); also strict, none, interval=MS
 //   commit=SECONDS           what was not fsynced is in the log after this long (default 5)
-//   memory=SIZE              for caches, dirty content and buffers (default: a quarter of what
-//                            machine or control group has, 64M to 1G)
+//   memory=SIZE              for all that the daemon holds, at least 32M (default: a quarter of
+//                            what machine or control group has, 64M to 1G)
 //   compress=zstd[:LEVEL]    compress file content, level 1 (default) to 19; off: do not
 //   index=0                  no search: files only
 //   index_workers=N          threads that index (default 1)

@@ -38,7 +38,7 @@ void declare(CLI::App& command, MountWords& words) {
                   "auto_unmount       free the directory though the daemon crashes\n"
                   "sync=fsync         what fsync promises: strict, fsync, interval=MS, none\n"
                   "commit=5           seconds after which everything is in the log\n"
-                  "memory=SIZE        for caches, dirty content and buffers; at least 8M\n"
+                  "memory=SIZE        for all that the daemon holds; at least 32M\n"
                   "                   (a quarter of the memory available, 64M to 1G)\n"
                   "index=0            files only, no search\n"
                   "compress=zstd[:1]  compress file content (off)\n"

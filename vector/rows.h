@@ -30,6 +30,7 @@ class Rows {
 
   std::uint32_t dimension() const { return dimension_; }
   std::uint32_t size() const { return size_.load(std::memory_order_acquire); }
+  std::size_t memory_bytes() const { return std::size_t{size()} * stride_ * sizeof(float); }
   // Copies one row in; ENOSPC past kSegmentsMax segments, ENOMEM.
   Result<Slot> append(std::span<const float> row);
   // 64-byte aligned, `dimension` floats.

@@ -36,7 +36,7 @@ struct Fakes {
                   .share = share,
                   .floor = floor,
                   .used = [&fake] { return fake.used; },
-                  .shrink =
+                  .hold_to =
                       [this, &fake, name](std::size_t to) {
                         fake.limit = to;
                         ++fake.shrinks;
@@ -101,9 +101,28 @@ TEST_CASE("85 percent: then caches, and 95: then writers") {
   g.pool.used = 0, g.cache.used = 500, g.dirty.used = 460;
   g.cache.obeys = false;  // its pages wait for a checkpoint
   CHECK(g.governor.tick() == MemoryLevel::hold);
-  CHECK(g.order == "cd");
+  CHECK(g.order == "pcd");
   CHECK(g.cache.limit == 140);
   CHECK(g.dirty.limit == 100);
+}
+
+TEST_CASE("what cannot give is counted, and the others give for it") {
+  Fakes f;
+  std::size_t fixed = 500;
+  f.governor.add({.name = "fixed", .used = [&fixed] { return fixed; }});
+  f.cache.used = 400;
+  CHECK(f.governor.tick() == MemoryLevel::shrink);
+  CHECK(f.cache.used == 100);
+  f.cache.used = 0, fixed = 0;
+  for (int i = 0; i < 5; ++i) f.governor.tick();
+  CHECK(f.cache.limit == 500);
+}
+
+TEST_CASE("who holds little may not take more while others wait") {
+  Fakes f;
+  f.cache.used = 960, f.cache.obeys = false, f.dirty.used = 0;
+  CHECK(f.governor.tick() == MemoryLevel::hold);
+  CHECK(f.dirty.limit == 30);
 }
 
 TEST_CASE("nobody is asked for less than its floor") {
@@ -198,7 +217,18 @@ TEST_CASE("figures: a group of version 2, or one above it") {
   write(folder.path / "groups/a/memory.current", "90000\n");
   write(folder.path / "groups/a/memory.stat", "anon 5\ninactive_file 30000\nactive_file 7\n");
   CHECK(folder.read().total == 100000);
-  CHECK(folder.read().available == 40000);
+  CHECK(folder.read().available == 40003);
+}
+
+TEST_CASE("figures: the group above may have less left than ours") {
+  Folder folder;
+  write(folder.path / "proc/self/cgroup", "0::/a/b\n");
+  write(folder.path / "groups/a/b/memory.max", "100000\n");
+  write(folder.path / "groups/a/b/memory.current", "10000\n");
+  write(folder.path / "groups/a/memory.max", "300000\n");
+  write(folder.path / "groups/a/memory.current", "280000\n");
+  CHECK(folder.read().total == 100000);
+  CHECK(folder.read().available == 20000);
 }
 
 TEST_CASE("figures: version 1") {
