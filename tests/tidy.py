@@ -34,6 +34,7 @@ HOMES = {
     'doctest/': ['tests/'],
     'lmdb': ['bench/', 'tests/storage/oracle_lmdb.cc'],
     'hnswlib/': ['bench/'],
+    'faiss/': ['bench/'],
     'rocksdb/': ['bench/'],
     'sqlite3': ['bench/'],
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <hnswlib/hnswlib.h>
+#include <unistd.h>
 
-#include "bench/ann_engine.h"
+#include <filesystem>
+
+#include "bench/ann/engine.h"
 
 namespace vexfs::bench {
 
@@ -28,6 +31,15 @@ class HnswlibEngine : public AnnEngine {
     for (std::size_t i = count; i-- > 0; found.pop())
       answer[i] = static_cast<Slot>(found.top().second);
     return count;
+  }
+  std::uint64_t disk_bytes() override {
+    const std::string path =
+        (std::filesystem::temp_directory_path() / ("ann_bench." + std::to_string(getpid())))
+            .string();
+    index_->saveIndex(path);
+    const std::uint64_t bytes = std::filesystem::file_size(path);
+    std::filesystem::remove(path);
+    return bytes;
   }
 
  private:

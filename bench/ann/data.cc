@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/ann_data.h"
+#include "bench/ann/data.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
 #include "hnsw/graph.h"
+#include "vector/distance.h"
 
 namespace vexfs::bench {
 
@@ -68,15 +69,36 @@ void Generator::draw(std::span<float> into) {
   }
 }
 
+// A block of rows stays in the cache while every question is held against it.
 void answer_exactly(DataSet& data, std::uint32_t k) {
+  constexpr Slot kBlockRows = 128;
   const std::size_t questions = data.questions.size() / data.rows.dimension();
-  data.truth.resize(questions);
-  for (std::size_t q = 0; q < questions; ++q) {
-    data.truth[q].clear();
-    const auto all = [](Slot) { return true; };
-    for (const Neighbour& n : exact_search(data.rows, data.metric, data.question(q), k, all))
-      data.truth[q].push_back(n.slot);
+  std::vector<std::vector<Neighbour>> nearest(questions);  // heaps, the farthest on top
+  std::vector<const float*> block;
+  std::vector<float> out;
+  for (Slot begin = 0; begin < data.rows.size(); begin += kBlockRows) {
+    block.clear();
+    for (Slot slot = begin; slot < std::min(begin + kBlockRows, data.rows.size()); ++slot)
+      block.push_back(data.rows.row(slot));
+    out.resize(block.size());
+    for (std::size_t q = 0; q < questions; ++q) {
+      distances(data.metric, data.question(q), block, out);
+      std::vector<Neighbour>& heap = nearest[q];
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        const Neighbour seen{.distance = out[i], .slot = begin + static_cast<Slot>(i)};
+        if (heap.size() == k && !(seen < heap.front())) continue;
+        if (heap.size() == k) {
+          std::ranges::pop_heap(heap);
+          heap.pop_back();
+        }
+        heap.push_back(seen);
+        std::ranges::push_heap(heap);
+      }
+    }
   }
+  data.truth.assign(questions, {});
+  for (std::size_t q = 0; q < questions; ++q)
+    for (const Neighbour& n : nearest[q]) data.truth[q].push_back(n.slot);
 }
 
 double recall_of(std::span<const Slot> truth, std::span<const Slot> answer) {

@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "base/assert.h"
-#include "bench/ann_engine.h"
+#include "bench/ann/engine.h"
 #include "hnsw/graph.h"
 
 namespace vexfs::bench {
@@ -15,6 +15,7 @@ class GraphEngine : public AnnEngine {
  public:
   std::string name() const override { return "vexfs"; }
   void build(const DataSet& data, BuildOptions options) override {
+    rows_ = &data.rows;
     graph_ = std::make_unique<Graph>(
         data.rows,
         GraphOptions{
@@ -36,8 +37,17 @@ class GraphEngine : public AnnEngine {
     std::ranges::transform(found, answer.begin(), &Neighbour::slot);
     return found.size();
   }
+  std::uint64_t disk_bytes() override {
+    std::uint64_t bytes = std::uint64_t{rows_->size()} * rows_->dimension() * sizeof(float);
+    VEXFS_ASSERT(graph_->save([&](std::uint32_t, Bytes piece) -> Result<> {
+      bytes += piece.size();
+      return {};
+    }));
+    return bytes;
+  }
 
  private:
+  const Rows* rows_ = nullptr;
   std::unique_ptr<Graph> graph_;
 };
 
