@@ -36,6 +36,7 @@ void Files::release(NodeId id, std::uint64_t, int) {
   const bool last = node->opens.fetch_sub(1) == 1;
   forget(id, 1);
   if (!last) return;
+  if (node->flush_on_close.exchange(false)) state_->write_back.write_back_soon(node);
   if (auto hold = ReadHold::take(state_->volume, *node, Wait::never);
       hold && (node->inode.links != 0 || node->removed))
     return;

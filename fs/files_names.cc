@@ -138,10 +138,8 @@ Result<> make_node(FilesState& state, const Caller& caller, NodeId parent_id, st
     VEXFS_TRY(const auto new_hold, WriteHold::take(state.volume, *node, wait));
     VEXFS_CHECK(log_node(state, caller, *parent, name, what, wait, *node));
     made = state.entry_of(*node);
-    node->changed = node->inode.is_regular();  // the index is told when its maker closes it
   }
-  state.index.moved(node->ino, Ino{}, parent->ino);
-  return {};
+  return {};  // the index hears of it when it has content
 }
 
 }  // namespace

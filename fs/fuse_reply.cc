@@ -136,7 +136,10 @@ void Reply::value(const Created& file) && {
   FileSystem& files = border_of(req_).files;
   const auto& [entry, opened] = file;
   const fuse_entry_param entry_out = to_fuse(entry);
-  const fuse_file_info opened_out = to_fuse(opened);
+  fuse_file_info opened_out = to_fuse(opened);
+  // What is new replaces nothing, so RELEASE is early enough to begin with its content: a round
+  // trip less, of four.
+  opened_out.noflush = 1;
   if (!refused(fuse_reply_create(take(), &entry_out, &opened_out))) return;
   files.release(entry.node, opened.handle, 0);
   files.forget(entry.node, 1);

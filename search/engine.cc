@@ -19,11 +19,16 @@ namespace vexfs {
 
 namespace {
 
-constexpr int kRebuilderNice = 10;
+constexpr int kNicer = 5;  // files are served before they are indexed
 constexpr std::chrono::milliseconds kRebuilderLooks(200);
 
 Histogram& search_histogram(const char* labels) {
   return metrics::histogram("vexfs_search_seconds", "Questions", labels);
+}
+
+void give_way() {
+  const auto self = static_cast<id_t>(gettid());
+  setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + kNicer);
 }
 
 }  // namespace
@@ -89,6 +94,7 @@ void EngineImpl::stop() {
 
 void EngineImpl::run_indexer() {
   const FlushDenormals fast;
+  give_way();
   state_.loaded.wait();
   while (const auto task = state_.queue.take()) {
     place_vectors();
@@ -100,6 +106,7 @@ void EngineImpl::run_indexer() {
 void EngineImpl::run_keeper() {
   const FlushDenormals fast;
   keeper_.load();
+  give_way();  // once all can be answered
   for (;;) {
     while (!state_.stopping && keeper_.grow_graphs()) {
     }
@@ -112,7 +119,7 @@ void EngineImpl::run_keeper() {
 
 void EngineImpl::run_rebuilder() {
   const FlushDenormals fast;
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kRebuilderNice);
+  give_way();
   state_.loaded.wait();
   for (;;) {
     remove_replaced();

@@ -314,7 +314,7 @@ TEST_CASE("the index hears of every change, once, and may refuse a move") {
   fs.open();
   using Lines = std::vector<std::string>;
   const NodeId file = fs.file(kRootNode, "f", "text");
-  CHECK(index.take() == Lines{"moved 2", "changed 2", "closed 2"});
+  CHECK(index.take() == Lines{"changed 2", "closed 2"});  // nothing while it is empty
   REQUIRE(fs.fsync(file));
   CHECK(index.take() == Lines{"log_changed 2"});
   index.move_error = EXDEV;

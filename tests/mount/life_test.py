@@ -202,8 +202,7 @@ class Mounting(Made):
         self.volume.unmount()
         with self.assertRaises(OSError):
             os.write(fd, b'y')
-        with self.assertRaises(OSError):
-            os.close(fd)
+        os.close(fd)
         self.volume.mount()
         with open(os.path.join(self.mnt, 'f')) as f:
             self.assertEqual(f.read(), 'x')
@@ -276,8 +275,7 @@ class Crashes(harness.Case):
         os.fsync(directory)
         os.close(directory)
         self.volume.daemon.kill()
-        with self.assertRaises(OSError):  # ENOTCONN, or ECONNABORTED while it dies
-            os.close(fd)
+        os.close(fd)
         self.crash()
         self.remount()
         self.assertGreater(os.statvfs(self.mnt).f_bfree, free - (8 << 20) // 4096)

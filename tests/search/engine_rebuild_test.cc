@@ -301,7 +301,9 @@ TEST_CASE_FIXTURE(EngineFixture, "2,000 chunks rewritten 20 times take the room 
     CHECK(kept(volume).slots <= 2000 + engine_options.dead_rows_min + 2000 / 4);
     CHECK(kept(volume).bytes <= 3 * first.bytes);
   }
-  CHECK(embedded() - embedded_first == 20 * 2000);  // each as it was written, none for the copies
+  // Each as it was written, none for the copies; one that met the switch was embedded again.
+  CHECK(embedded() - embedded_first >= 20 * 2000);
+  CHECK(embedded() - embedded_first <= 20 * 2000 + 20);
   CHECK(has(ask("note 7 of round 20"), "f7"));
 }
 
