@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "vector/beam_search.h"
 #include "vector/code_distance-inl.h"
@@ -23,6 +24,7 @@ HWY_BEFORE_NAMESPACE();
 #endif
 namespace vexfs {
 namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr std::size_t kLineBytes = 64;
 
@@ -131,37 +133,77 @@ Slot Descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsig
   return nearest;
 }
 
-// The sorted pool of a beam. An entry's lowest bit says that its links were followed.
+// The sorted pool of a beam, filled up with entries that are behind all others. An entry's lowest
+// bit says that its links were followed. Where an entry goes is as good as random, so its place
+// is counted and the others are moved without a branch that depends on it.
 struct Pool {
-  std::uint64_t* entries;
+  std::int64_t* entries;  // room for capacity and a vector more
   std::uint32_t size, capacity;
 
-  HWY_INLINE bool takes(std::uint32_t distance) const {
-    return size < capacity || distance < static_cast<std::uint32_t>(entries[size - 1] >> 32);
+  static constexpr std::int64_t kBehind = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::uint32_t kCounted = 64;  // entries that are counted, not halved
+
+  HWY_INLINE void clear() { std::fill_n(entries, capacity + kPoolSpare, kBehind); }
+  // A new entry must be nearer.
+  HWY_INLINE std::uint32_t worst() const {
+    return static_cast<std::uint32_t>(entries[capacity - 1] >> 32);
   }
-  // Where it went; `capacity` when it fell out at the end.
-  HWY_INLINE std::uint32_t insert(std::uint64_t entry) {
-    std::uint32_t low = 0, count = size;
-    while (count > 0) {
-      const std::uint32_t half = count >> 1;
-      const bool right = entries[low + half] < entry;
-      low = right ? low + half + 1 : low;
-      count = right ? count - half - 1 : half;
+  HWY_INLINE std::uint32_t place_of(std::int64_t entry) const {
+    const hn::ScalableTag<std::int64_t> d;
+    std::uint32_t place = 0, count = size;
+    while (count > kCounted) {
+      const std::uint32_t half = count / 2;
+      place += entries[place + half - 1] < entry ? half : 0;
+      count -= half;
     }
-    if (low >= capacity) return capacity;
-    const std::uint32_t moved = (size < capacity ? size : capacity - 1) - low;
-    std::memmove(entries + low + 1, entries + low, moved * sizeof *entries);
-    entries[low] = entry;
+    const std::int64_t* const from = entries + place;
+    const auto key = hn::Set(d, entry);
+    for (std::size_t i = 0; i < count; i += hn::Lanes(d))
+      place += static_cast<std::uint32_t>(hn::CountTrue(d, hn::Lt(hn::LoadU(d, from + i), key)));
+    return place;
+  }
+  // Where it went; `capacity` when it is behind a full pool.
+  HWY_INLINE std::uint32_t insert(std::int64_t entry) {
+    const hn::ScalableTag<std::int64_t> d;
+    const std::uint32_t place = HWY_MIN(place_of(entry), capacity);
+    const auto lanes = static_cast<std::uint32_t>(hn::Lanes(d));
+    if (place == capacity) return place;
+    // From the end, one place on; what falls out at the end of a full pool is overwritten below.
+    std::uint32_t end = size;
+    for (; end - place >= lanes; end -= lanes) {
+      std::int64_t* const from = entries + end - lanes;
+      hn::StoreU(hn::LoadU(d, from), d, from + 1);
+    }
+    hn::BlendedStore(hn::LoadU(d, entries + place), hn::FirstN(d, end - place), d,
+                     entries + place + 1);
+    entries[place] = entry;
+    entries[capacity] = kBehind;
     size += size < capacity;
-    return low;
+    return place;
   }
 };
 
-HWY_INLINE std::uint64_t entry_of(std::uint32_t distance, Slot slot) {
-  return std::uint64_t{distance} << 32 | std::uint64_t{slot} << 1;
+HWY_INLINE std::int64_t entry_of(std::uint32_t distance, Slot slot) {
+  return static_cast<std::int64_t>(std::uint64_t{distance} << 32 | std::uint64_t{slot} << 1);
 }
-HWY_INLINE Slot slot_in(std::uint64_t entry) {
+HWY_INLINE Slot slot_in(std::int64_t entry) {
   return static_cast<Slot>(entry) >> 1;
+}
+
+// Keeps those of a batch that are nearer than `limit`, in their order; how many.
+HWY_INLINE std::size_t keep_nearer(std::uint32_t limit, std::size_t count, std::uint32_t* distances,
+                                   Slot* slots) {
+  const hn::ScalableTag<std::uint32_t> d;
+  const auto most = hn::Set(d, limit);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
+    const auto distance = hn::LoadU(d, distances + i);
+    const auto slot = hn::LoadU(d, slots + i);
+    const auto nearer = hn::And(hn::Lt(distance, most), hn::FirstN(d, count - i));
+    hn::CompressStore(slot, nearer, d, slots + kept);
+    kept += hn::CompressStore(distance, nearer, d, distances + kept);
+  }
+  return kept;
 }
 
 // The unseen neighbours of one node, their codes asked for. Without a branch: whether a
@@ -198,6 +240,7 @@ std::uint32_t Beam(const CodedGraph& shared, const std::uint8_t* code, Slot from
   Slot* const slots = scratch.slots.data();
   std::uint32_t* const out = scratch.out.data();
   Pool pool{.entries = scratch.pool.data(), .size = 0, .capacity = ef};
+  pool.clear();
   tags[from] = walk;
   pool.insert(entry_of(one_distance(graph, code, code_at(graph, from)), from));
   std::uint64_t distance_count = 1, hops = 0;
@@ -214,8 +257,8 @@ std::uint32_t Beam(const CodedGraph& shared, const std::uint8_t* code, Slot from
       prefetch(list_at(graph, slot_in(pool.entries[current]), level), list_bytes);
     measure(graph, code, rows, count, out);
     distance_count += count;
-    for (std::size_t i = 0; i < count; ++i) {
-      if (!pool.takes(out[i])) continue;
+    const std::size_t kept = keep_nearer(pool.worst(), count, out, slots);
+    for (std::size_t i = 0; i < kept; ++i) {
       const std::uint32_t place = pool.insert(entry_of(out[i], slots[i]));
       if (place >= current) continue;
       current = place;
@@ -310,11 +353,11 @@ void beam(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsigned
     scratch.walk = 1;
   }
   scratch.tags[graph.slots_end] = scratch.walk;
-  if (scratch.pool.size() < ef) scratch.pool.resize(ef);
+  if (scratch.pool.size() < ef + kPoolSpare) scratch.pool.resize(ef + kPoolSpare);
   const std::uint32_t count = HWY_DYNAMIC_DISPATCH(Beam)(graph, code, from, level, ef, scratch);
   found.clear();
   for (std::uint32_t i = 0; i < count; ++i) {
-    const std::uint64_t entry = scratch.pool[i];
+    const std::int64_t entry = scratch.pool[i];
     found.push_back({.distance = static_cast<std::uint32_t>(entry >> 32),
                      .link = link_to(static_cast<Slot>(entry) >> 1)});
   }

@@ -16,6 +16,7 @@
 namespace vexfs {
 
 inline constexpr std::uint32_t kLinksMax = 128;  // of a list
+inline constexpr std::uint32_t kPoolSpare = 16;  // words of the widest vector
 
 // A neighbour by codes. Ordered by distance, then slot.
 struct CodeNeighbour {
@@ -43,12 +44,12 @@ struct CodedGraph {
 struct BeamScratch {
   std::vector<std::uint8_t> tags;
   std::uint8_t walk = 0;
-  std::vector<std::uint64_t> pool;  // distance << 32 | slot << 1 | expanded
+  std::vector<std::int64_t> pool;  // distance << 32 | slot << 1 | expanded
   std::uint64_t distances = 0, hops = 0;
   // The batch of one hop; here, because a stack frame has no room for it.
   alignas(64) std::array<const std::uint8_t*, kLinksMax> rows;
-  alignas(64) std::array<Slot, kLinksMax + 1> slots;
-  alignas(64) std::array<std::uint32_t, kLinksMax> out;
+  alignas(64) std::array<Slot, kLinksMax + kPoolSpare> slots;
+  alignas(64) std::array<std::uint32_t, kLinksMax + kPoolSpare> out;
 };
 
 std::uint32_t code_distance(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b);

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <string>
 #include <system_error>
+#include <unordered_set>
 
 #include "base/assert.h"
 #include "bench/ann/sets.h"
@@ -39,11 +40,13 @@ std::vector<files::path> text_files(const std::string& folder) {
 
 std::vector<std::string> chunk_texts(const std::string& folder) {
   std::vector<std::string> texts;
+  std::unordered_set<std::string> seen;  // licences stand in many files
   for (const files::path& path : text_files(folder)) {
     std::ifstream file(path, std::ios::binary);
     const std::string content{std::istreambuf_iterator<char>(file), {}};
     const Extracted extracted = extract(path.string(), as_bytes(content), content.size());
-    for (const Chunk& chunk : chunks_of(extracted)) texts.emplace_back(chunk.text);
+    for (const Chunk& chunk : chunks_of(extracted))
+      if (seen.emplace(chunk.text).second) texts.emplace_back(chunk.text);
   }
   return texts;
 }
