@@ -120,8 +120,10 @@ Result<> repair_round(std::unique_ptr<BlockDevice> device, const CheckOutcome& f
                       const CheckFixes& fixes) {
   // A tree that is made anew begins empty; its pages become free in the next round.
   const bool anew = found.map_wrong || !found.damaged.empty();
-  VEXFS_TRY(auto volume, anew ? open_repairing(std::move(device), {}, found, found.damaged)
-                              : Volume::open(std::move(device), {}));
+  // What is let go of stays readable, should somebody have to look for it.
+  const VolumeOptions options{.discard = false};
+  VEXFS_TRY(auto volume, anew ? open_repairing(std::move(device), options, found, found.damaged)
+                              : Volume::open(std::move(device), options));
   if (volume->read_only()) return fail(EROFS, "repair: the volume can only be read");
   const bool search = std::ranges::any_of(found.damaged, [](Tree t) { return t != Tree::backref; });
   if (fixes.search_again || search) VEXFS_CHECK(index_again(*volume));

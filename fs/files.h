@@ -114,6 +114,9 @@ class Files final : public FileView {
   Result<> set_user_vector(const Caller&, NodeId node, Bytes vector, int flags, Wait);
   Result<> remove_user_vector(const Caller&, NodeId node, Wait);
 
+  // The volume is this many bytes long when it returns. EINVAL: it is longer already.
+  Result<> grow_volume(std::uint64_t bytes);
+
   // --- FileView
   Result<FileFacts> facts(Ino ino) override;
   Result<std::size_t> read(Ino ino, std::uint64_t offset, MutableBytes into) override;

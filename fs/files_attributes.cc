@@ -94,6 +94,10 @@ Result<std::string> Files::readlink(const Caller&, NodeId id, Wait wait) {
   return value;
 }
 
+Result<> Files::grow_volume(std::uint64_t bytes) {
+  return state_->volume.grow(bytes);
+}
+
 Result<struct statvfs> Files::statfs(NodeId, Wait) {
   const SpaceInfo space = state_->volume.space();
   struct statvfs out{};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `.vexfs` answers: questions as directories and on the query file, and the computed files.
 #include <sys/stat.h>
+#include <charconv>
 
 #include <cstring>
 #include <utility>
@@ -203,7 +204,16 @@ Result<> Hidden::control(std::string_view command) {
   while (!command.empty() && command.back() == '\n') command.remove_suffix(1);
   if (command == "pause") return engine_.pause();
   if (command == "resume") return engine_.resume();
-  return fail(EINVAL, "hidden: control knows pause and resume");
+  constexpr std::string_view kResize = "resize ";
+  if (command.starts_with(kResize)) {
+    command.remove_prefix(kResize.size());
+    std::uint64_t bytes = 0;
+    const auto [end, error] = std::from_chars(command.begin(), command.end(), bytes);
+    if (error != std::errc() || end != command.end())
+      return fail(EINVAL, "hidden: resize wants a number of bytes");
+    return files_.grow_volume(bytes);
+  }
+  return fail(EINVAL, "hidden: control knows pause, resume and resize BYTES");
 }
 
 void Hidden::fsync(NodeId node, Done done) {

@@ -56,6 +56,8 @@ bool take_word(std::string_view word, MountOptions& out) {
     out.writeback = true;
   } else if (word == "acl" || word == "noacl") {
     out.files.acl = word == "acl";
+  } else if (word == "discard" || word == "nodiscard") {
+    out.volume.discard = word == "discard";
   } else if (word == "auto_unmount") {
     out.auto_unmount = true;
   } else if (word == "relatime" || word == "strictatime") {

@@ -7,6 +7,8 @@
 //   relatime                 reading moves times of access after a change, else once a day
 //   noatime strictatime      never, always; nodiratime: never of directories
 //   auto_unmount             the mount point is freed though the daemon crashes (fusermount3)
+//   discard                  freed space of 64 KiB in a row goes back to the host (default);
+//                            nodiscard: it stays the image's, which keeps its promise of room
 //   acl                      POSIX access control lists (default: refused)
 //   noexec dirsync           passed to the kernel
 //   sync=fsync               fsync(2) makes durable (default); also strict, none, interval=MS

@@ -36,8 +36,14 @@ class BlockDevice {
   virtual Result<> flush(FlushSite site) = 0;
   // A write and the flush after it, linked: the one I/O of a log batch.
   virtual Result<> write_flushed(const DeviceWrite& write, FlushSite site) = 0;
-  // Gives the range back to the host where it can (hole in a sparse file); content is then zero
-  // or unchanged. Never an error: it is an optimisation.
+  // At least this many bytes from now on, durably. A file is made longer; a device that has been
+  // is asked again. EFBIG: it is too short. ENOSPC, … as ftruncate(2).
+  virtual Result<> grow(std::uint64_t bytes) {
+    if (bytes <= size_bytes()) return {};
+    return fail(EFBIG, "device: too short, and cannot be made longer");
+  }
+  // Gives the range back to the host where it can (hole in a sparse file); content may then be
+  // anything. Never an error: it is an optimisation.
   virtual void discard(std::uint64_t offset, std::uint64_t bytes) = 0;
 
   Result<> read(std::uint64_t offset, MutableBytes into) {

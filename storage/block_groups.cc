@@ -53,14 +53,32 @@ BlockGroups::BlockGroups(std::uint64_t first, std::uint64_t end)
   VEXFS_ASSERT(first % kPageBlocks == 0 && end % kPageBlocks == 0 && first < end);
   free_blocks_ = groups_.size() * kGroupBlocks;
   free_slots_ = free_blocks_ / kPageBlocks;
-  const auto close = [this](std::uint64_t from, std::uint64_t to) {
-    const Extent run{.first = BlockNo{from}, .blocks = static_cast<std::uint32_t>(to - from)};
-    set_busy(run, true);
-    set_owned(run, true);
-  };
-  close(0, first);
-  close(end, groups_.size() * kGroupBlocks);
+  set_outside(0, first, true);
+  set_outside(end, groups_.size() * kGroupBlocks, true);
   for (Group& group : groups_) group.changed = false;
+}
+
+void BlockGroups::set_outside(std::uint64_t from, std::uint64_t to, bool outside) {
+  const Extent run{.first = BlockNo{from}, .blocks = static_cast<std::uint32_t>(to - from)};
+  set_busy(run, outside);
+  set_owned(run, outside);
+}
+
+void BlockGroups::extend(std::uint64_t end) {
+  VEXFS_ASSERT(end % kPageBlocks == 0 && end >= end_);
+  const std::uint64_t groups_before = groups_.size();
+  set_outside(end_, groups_before * kGroupBlocks, false);
+  groups_.resize((end + kGroupBlocks - 1) / kGroupBlocks);
+  const std::uint64_t blocks = (groups_.size() - groups_before) * kGroupBlocks;
+  free_blocks_ += blocks;
+  free_slots_ += blocks / kPageBlocks;
+  end_ = end;
+  set_outside(end, groups_.size() * kGroupBlocks, true);
+}
+
+std::uint64_t BlockGroups::area_bits(std::uint64_t block) const {
+  const bool touches = block + kWordBits > first_ && block < end_;
+  return touches ? bits_between(std::max(first_, block), end_, block) : 0;
 }
 
 BlockGroups::Bits& BlockGroups::bits_of(std::uint64_t block) {
@@ -216,31 +234,32 @@ std::vector<std::uint64_t> BlockGroups::take_changed() {
 }
 
 BlockGroups::Record BlockGroups::encode(std::uint64_t group) const {
-  Record record;
-  if (groups_[group].bits == nullptr) return {.none = true, .value = {}};
-  const Bits& bits = *groups_[group].bits;
-  std::uint32_t free = 0, in_area = 0;
+  Record record{.none = groups_[group].bits == nullptr, .value = {}};
+  if (record.none) return record;
+  const auto map = std::make_unique<Bits>();  // 8 KiB: too large for the stack
+  auto& owned = map->owned;
+  for (std::uint32_t word = 0; word < kWords; ++word)
+    owned[word] = groups_[group].bits->owned[word] &
+                  area_bits(group * kGroupBlocks + std::uint64_t{word} * kWordBits);
+  std::uint32_t free = 0;
   std::uint32_t at = 0;
   while (at < kGroupBlocks && record.value.size() < kGroupBytes) {
-    const std::uint64_t block = group * kGroupBlocks + at;
-    if ((bits.owned[at / kWordBits] & mask_of(block)) != 0) {
+    if ((owned[at / kWordBits] & mask_of(at)) != 0) {
       ++at;
       continue;
     }
     std::uint32_t end = at;
-    while (end < kGroupBlocks && (bits.owned[end / kWordBits] & mask_of(end)) == 0) ++end;
+    while (end < kGroupBlocks && (owned[end / kWordBits] & mask_of(end)) == 0) ++end;
     const FreeRun run{.first = static_cast<std::uint16_t>(at),
                       .blocks_less1 = static_cast<std::uint16_t>(end - at - 1)};
     record.value += as_text(bytes_of(run));
     free += end - at;
     at = end;
   }
-  const std::uint64_t begin = std::max(first_, group * kGroupBlocks);
-  in_area = static_cast<std::uint32_t>(std::min(end_, (group + 1) * kGroupBlocks) - begin);
   if (record.value.size() >= kGroupBytes)
-    record.value = as_text(std::as_bytes(std::span(bits.owned)));
+    record.value = as_text(std::as_bytes(std::span(owned)));
   else
-    record.none = free == in_area;
+    record.none = free == kGroupBlocks;
   return record;
 }
 
@@ -266,12 +285,9 @@ Result<> BlockGroups::decode(std::uint64_t group, Bytes record) {
   }
   for (std::uint32_t at = 0; at < kGroupBlocks; at += kWordBits) {
     const std::uint64_t block = group * kGroupBlocks + at;
-    const bool touches = block + kWordBits > first_ && block < end_;
-    const std::uint64_t area = touches ? bits_between(first_, end_, block) : 0;
-    const std::uint64_t in_use = owned[at / kWordBits];
-    if ((in_use | area) != ~std::uint64_t{0})
-      return fail(EUCLEAN, "space: free blocks outside of the data area");
-    const std::uint64_t bits = in_use & area;
+    const std::uint64_t bits = owned[at / kWordBits];
+    if ((bits & ~area_bits(block)) != 0)
+      return fail(EUCLEAN, "space: blocks in use outside of the data area");
     if (bits == 0) continue;
     if ((bits_of(block).busy[at / kWordBits] & bits) != 0)
       return fail(EUCLEAN, "space: a block twice");

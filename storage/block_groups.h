@@ -31,9 +31,13 @@ class BlockGroups {
   bool all(Extent extent, bool busy, bool owned) const;
   bool holds(Extent extent) const;  // lies in first ..< end
 
+  // The area ends later, at a multiple of a slot; what it has won is free.
+  void extend(std::uint64_t end);
+
   std::uint64_t free_blocks() const { return free_blocks_; }  // not busy
   std::uint64_t free_slots() const { return free_slots_; }    // of those, whole slots
   std::uint64_t group_count() const { return groups_.size(); }
+  std::uint64_t end() const { return end_; }
 
   // The first block of a free slot, going round from where the last was found; 0: none.
   std::uint64_t find_slot();
@@ -66,6 +70,9 @@ class BlockGroups {
     bool changed = false;
   };
   Bits& bits_of(std::uint64_t block);
+  void set_outside(std::uint64_t from, std::uint64_t to, bool outside);
+  // Which bits of the word of `block`, its first, lie in the area.
+  std::uint64_t area_bits(std::uint64_t block) const;
   // Of the word in which `block` stands.
   void set_busy_bits(std::uint64_t block, std::uint64_t bits, bool busy);
   void set_owned_bits(std::uint64_t block, std::uint64_t bits, bool owned);
@@ -73,7 +80,8 @@ class BlockGroups {
   Extent run_between(std::uint64_t from, std::uint64_t to, std::uint32_t blocks, From where,
                      Extent best) const;
 
-  const std::uint64_t first_, end_;
+  const std::uint64_t first_;
+  std::uint64_t end_;
   std::vector<Group> groups_;
   std::uint64_t free_blocks_ = 0, free_slots_ = 0;
   std::uint64_t slot_cursor_, run_cursor_;

@@ -101,10 +101,12 @@ Result<> FaultyDevice::write_flushed(const DeviceWrite& write, FlushSite site) {
 }
 
 void FaultyDevice::discard(std::uint64_t offset, std::uint64_t bytes) {
-  // As a write of zeros: a disk may or may not have done it when the power goes.
-  const std::string zeros(bytes, '\0');
-  history_->add(write_event({.offset = offset, .from = as_bytes(zeros)}));
-  memory_.discard(offset, bytes);
+  // As a write of garbage: what is discarded may be anything, and a disk may or may not have done
+  // it when the power goes. So who still needs it is found out.
+  const std::string garbage(bytes, '\xdb');
+  const DeviceWrite write{.offset = offset, .from = as_bytes(garbage)};
+  [[maybe_unused]] const auto written = memory_.write(std::span(&write, 1));
+  history_->add(write_event(write));
 }
 
 void CrashStates::cut_after(std::size_t count) {

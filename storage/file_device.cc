@@ -62,6 +62,22 @@ class FileDevice final : public BlockDevice {
 
   std::uint64_t size_bytes() const override { return bytes_; }
 
+  Result<> grow(std::uint64_t bytes) override {
+    if (bytes <= bytes_) return {};
+    if (!is_device_) {
+      if (::ftruncate(file_, static_cast<off_t>(bytes)) != 0)
+        return fail(errno, "device: the image cannot be made longer");
+      if (::fsync(file_) != 0) return fail(errno, "device: flush failed");
+      bytes_ = bytes;
+      return {};
+    }
+    std::uint64_t now = 0;
+    if (::ioctl(file_, BLKGETSIZE64, &now) != 0) return fail(errno, "device: size unknown");
+    if (now < bytes) return fail(EFBIG, "device: it is shorter than that");
+    bytes_ = now;
+    return {};
+  }
+
   Result<> read(std::span<const DeviceRead> batch) override {
     std::vector<Transfer> transfers;
     transfers.reserve(batch.size());
@@ -92,15 +108,14 @@ class FileDevice final : public BlockDevice {
   }
 
   void discard(std::uint64_t offset, std::uint64_t bytes) override {
-    // Refused by file systems without holes and by plain disks; nothing depends on it.
-    if (is_device_) {
-      std::uint64_t range[2] = {offset, bytes};
-      [[maybe_unused]] const int refused = ::ioctl(file_, BLKDISCARD, range);
-    } else {
-      [[maybe_unused]] const int refused =
-          ::fallocate(file_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
-                      static_cast<off_t>(bytes));
-    }
+    if (!discards_) return;
+    std::uint64_t range[2] = {offset, bytes};
+    constexpr int kHole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    const int refused = is_device_ ? ::ioctl(file_, BLKDISCARD, range)
+                                   : ::fallocate(file_, kHole, static_cast<off_t>(offset),
+                                                 static_cast<off_t>(bytes));
+    // File systems without holes and plain disks refuse; nothing depends on it.
+    if (refused != 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) discards_ = false;
   }
 
  private:
@@ -129,8 +144,9 @@ class FileDevice final : public BlockDevice {
   }
 
   const int file_;
-  const std::uint64_t bytes_;
+  std::atomic<std::uint64_t> bytes_;
   const bool is_device_;
+  std::atomic<bool> discards_{true};  // not refused yet
   const RingOptions ring_options_;
   const RingFile ring_file_{.descriptor = file_, .serial = next_serial()};
 };

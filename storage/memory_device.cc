@@ -18,6 +18,12 @@ std::uint64_t MemoryDevice::size_bytes() const {
   return blocks_.size() * kBlockBytes;
 }
 
+Result<> MemoryDevice::grow(std::uint64_t bytes) {
+  Lock lock(mutex_);
+  if (bytes / kBlockBytes > blocks_.size()) blocks_.resize(bytes / kBlockBytes);
+  return {};
+}
+
 Result<> MemoryDevice::read(std::span<const DeviceRead> batch) {
   Lock lock(mutex_);
   for (const DeviceRead& each : batch) {

@@ -27,6 +27,7 @@ class MemoryDevice final : public BlockDevice {
   using BlockDevice::read;
   using BlockDevice::write;
   std::uint64_t size_bytes() const override;
+  Result<> grow(std::uint64_t bytes) override;
   Result<> read(std::span<const DeviceRead> batch) override;
   Result<> write(std::span<const DeviceWrite> batch) override;
   Result<> flush(FlushSite) override { return {}; }

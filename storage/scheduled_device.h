@@ -34,6 +34,7 @@ class ScheduledDevice final : public BlockDevice {
   using BlockDevice::read;
   using BlockDevice::write;
   std::uint64_t size_bytes() const override { return device_->size_bytes(); }
+  Result<> grow(std::uint64_t bytes) override { return device_->grow(bytes); }
   Result<> read(std::span<const DeviceRead> batch) override;
   Result<> write(std::span<const DeviceWrite> batch) override;
   Result<> flush(FlushSite site) override;

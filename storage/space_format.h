@@ -4,7 +4,8 @@
 // key    u64 big-endian: number of the group, kGroupBlocks blocks each
 // value  either kGroupBytes of bitmap, bit set: referenced (bit 0 of byte 0 is the first block),
 //        or shorter: the free runs, ascending, one FreeRun each
-// A group without a record is free as a whole. Blocks outside of the data area are never free.
+// A group without a record is free as a whole. Blocks outside of the data area are recorded as
+// free, so that a record stays true when the area grows.
 // The pages of Tree::free_space itself are not recorded: whoever loads the map meets each of
 // them. That ends the recursion of a map whose writing changes what it maps.
 #pragma once

@@ -33,13 +33,24 @@ std::uint64_t slop_slots_of(std::uint64_t blocks) {
 }  // namespace
 
 SpaceMap::SpaceMap(std::uint64_t first, std::uint64_t end, std::uint64_t generation)
-    : total_blocks_(end - first),
-      groups_(first, end),
-      checkpoint_slots_(checkpoint_slots_of(groups_.group_count())),
-      freeing_slots_(checkpoint_slots_ + slop_slots_of(end - first)),
-      ordinary_slots_(freeing_slots_ + slop_slots_of(end - first)),
-      generation_(generation) {
+    : groups_(first, end), generation_(generation) {
   Lock lock(mutex_);
+  set_reserves(end - first);
+  report();
+}
+
+void SpaceMap::set_reserves(std::uint64_t blocks) {
+  total_blocks_ = blocks;
+  checkpoint_slots_ = checkpoint_slots_of(groups_.group_count());
+  freeing_slots_ = checkpoint_slots_ + slop_slots_of(blocks);
+  ordinary_slots_ = freeing_slots_ + slop_slots_of(blocks);
+}
+
+void SpaceMap::extend(std::uint64_t end) {
+  Lock lock(mutex_);
+  const std::uint64_t before = groups_.end();
+  groups_.extend(end);
+  set_reserves(total_blocks_ + end - before);
   report();
 }
 

@@ -85,6 +85,8 @@ class SpaceMap {
   // What free_page() has taken since freeze() of pages that are not recorded.
   std::vector<Extent> take_pending_unrecorded();
   void complete(const std::vector<Extent>& pending);
+  // The data area ends at `end` from now on, which a durable superblock says too.
+  void extend(std::uint64_t end);
   bool has_pending() const;
   // The map contradicts the trees: nothing may be written any more.
   bool is_damaged() const;
@@ -106,15 +108,20 @@ class SpaceMap {
     return newest_pin_ != 0 && birth <= newest_pin_;
   }
   std::uint64_t dead_slots() const REQUIRES(mutex_);
-  std::uint64_t limit_of(Claim claim) const REQUIRES(mutex_);
   std::uint64_t data_slots() const REQUIRES(mutex_);
   std::uint64_t data_blocks() const REQUIRES(mutex_);
   void report() const REQUIRES(mutex_);
 
-  const std::uint64_t total_blocks_;
+  std::uint64_t limit_of(Claim claim) const REQUIRES(mutex_);
+  void set_reserves(std::uint64_t blocks) REQUIRES(mutex_);
+
   mutable Mutex mutex_{Rank::space_map};
   BlockGroups groups_ GUARDED_BY(mutex_);
-  const std::uint64_t checkpoint_slots_, freeing_slots_, ordinary_slots_;
+  std::uint64_t total_blocks_ GUARDED_BY(mutex_) = 0;
+  // Free slots below which only checkpoints, freeing transactions, transactions may go.
+  std::uint64_t checkpoint_slots_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t freeing_slots_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t ordinary_slots_ GUARDED_BY(mutex_) = 0;
   std::uint64_t generation_ GUARDED_BY(mutex_);
   // 0: no snapshot. Changes only while no transaction runs.
   std::uint64_t newest_pin_ GUARDED_BY(mutex_) = 0;

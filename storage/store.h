@@ -54,6 +54,7 @@ class Store final : public Volume {
   void sync(Lsn lsn, Done done) override;
   Lsn last_lsn() const override;
   Result<> checkpoint() override;
+  Result<> grow(std::uint64_t bytes) override;
   Result<> flush_data(FlushSite site) override;
   Result<Extent> allocate(std::uint32_t blocks, BlockNo hint) override;
   void release(Extent extent) override;
@@ -108,6 +109,7 @@ class Store final : public Volume {
     Snapshots::Step step;
     BTree::Checks checks;
     std::size_t pages = 0;
+    std::uint64_t grown_to = 0;  // bytes of the volume; 0: as before
   };
   Result<> run_checkpoint(bool clean);
   void freeze(Frozen& frozen, bool pin);
@@ -120,6 +122,8 @@ class Store final : public Volume {
   Result<> write_pages(Frozen& frozen);
   Result<> write_root(Frozen& frozen, bool clean);
   void complete(Frozen& frozen);
+  void discard(const std::vector<Extent>& freed);
+  bool is_urgent() const;
 
   // --- recovery
   Result<> load_space();
@@ -148,6 +152,7 @@ class Store final : public Volume {
   Health health_;
   bool opened_read_only_ = false;  // as asked, or because the log is damaged
   std::atomic<bool> closed_{false};
+  std::atomic<std::uint64_t> grow_to_{0};  // bytes that the next checkpoint makes the volume
   PageCache cache_;
   SpaceMap space_;
   Snapshots snapshots_;

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "storage/discard.h"
 #include "storage/io_class.h"
 #include "storage/store.h"
 
@@ -18,13 +19,14 @@ namespace vexfs {
 namespace {
 
 constexpr std::size_t kPagesPerBatch = 64;  // 1 MiB in flight
-constexpr std::uint32_t kDiscardBlocksMin = 256;
 
 struct CheckpointMetrics {
   Histogram& took = metrics::histogram("vexfs_checkpoint_seconds", "One checkpoint");
   Histogram& frozen =
       metrics::histogram("vexfs_checkpoint_freeze_seconds", "Commits held back by a checkpoint");
   Counter& pages = metrics::counter("vexfs_checkpoint_pages_total", "Tree pages written");
+  Counter& discarded =
+      metrics::counter("vexfs_checkpoint_discarded_bytes", "Freed space given back to the host");
 };
 
 CheckpointMetrics& checkpoint_metrics() {
@@ -93,6 +95,24 @@ Result<> Store::checkpoint() {
   return checkpointer_->run_now();
 }
 
+// The superblock of a checkpoint carries the new size: a crash leaves the old one or the new one.
+// What is new is handed out after that is durable, or the log might name blocks beyond the end.
+Result<> Store::grow(std::uint64_t bytes) {
+  if (closed_) return fail(ESHUTDOWN, "volume: closed");
+  VEXFS_CHECK(health_.writable());
+  const std::uint64_t now = superblock().size_bytes;
+  if (bytes < now) return fail(EINVAL, "volume: cannot be made smaller");
+  bytes = bytes / kPageBytes * kPageBytes;
+  if (bytes <= now) return {};
+  VEXFS_CHECK(device_->grow(bytes));
+  std::uint64_t wanted = grow_to_;
+  while (wanted < bytes && !grow_to_.compare_exchange_weak(wanted, bytes)) {
+  }
+  VEXFS_CHECK(checkpointer_->run_now());
+  log(Level::info, "volume", "grown", {{"from_bytes", now}, {"to_bytes", bytes}});
+  return {};
+}
+
 Result<> Store::run_checkpoint(bool clean) {
   VEXFS_CHECK(health_.writable());
   if (space_.is_damaged()) {
@@ -105,9 +125,13 @@ Result<> Store::run_checkpoint(bool clean) {
     pin = std::exchange(pin_wanted_, {});
   }
   const bool nothing_new = wal_ != nullptr && wal_->bytes_since_cut() == 0;
-  if (nothing_new && !space_.has_pending() && !clean && !pin && !snapshots_.has_work()) return {};
+  const std::uint64_t grow_to = grow_to_.exchange(0);
+  if (nothing_new && !space_.has_pending() && !clean && !pin && !snapshots_.has_work() &&
+      grow_to == 0)
+    return {};
   Timed timed(checkpoint_metrics().took);
   auto frozen = std::make_unique<Frozen>();
+  frozen->grown_to = grow_to;
   Result<> outcome = plan_snapshots(*frozen);
   if (outcome) {
     freeze(*frozen, pin.has_value());
@@ -191,6 +215,11 @@ Result<> Store::record_space(Frozen& frozen) {
   return {};
 }
 
+// Replay and close() wait for theirs; of the others those that a commit waits for are urgent.
+bool Store::is_urgent() const {
+  return checkpointer_ == nullptr || closed_ || checkpointer_->is_urgent();
+}
+
 Result<> Store::write_pages(Frozen& frozen) {
   std::vector<const CachedPage*> pages;
   pages.reserve(frozen.pages);
@@ -201,10 +230,7 @@ Result<> Store::write_pages(Frozen& frozen) {
     return level_a != level_b ? level_a < level_b : a->address < b->address;
   });
   frozen.checks.reserve(pages.size());
-  // Replay and close() wait for theirs; of the others those that a commit waits for are urgent.
-  const auto urgent = [this] {
-    return checkpointer_ == nullptr || closed_ || checkpointer_->is_urgent();
-  };
+  const auto urgent = [this] { return is_urgent(); };
   PageWriter writer(*device_, frozen.checks, urgent);
   for (const CachedPage* page : pages) VEXFS_CHECK(writer.add(*page));
   return writer.write();
@@ -223,6 +249,10 @@ Result<> Store::write_root(Frozen& frozen, bool clean) {
   next.checkpoint_lsn = frozen.cut.lsn;
   next.log_position = frozen.cut.position;
   next.clean = clean;
+  if (frozen.grown_to != 0) {
+    next.size_bytes = frozen.grown_to;
+    next.data_end = frozen.grown_to / kPageBytes * kPageBlocks;
+  }
   VEXFS_CHECK(write_superblock(*device_, next, FlushSite::checkpoint_root));
   Lock lock(superblock_mutex_);
   superblock_ = next;
@@ -234,13 +264,25 @@ void Store::complete(Frozen& frozen) {
   for (unsigned i = 0; i < kTreeCount; ++i) trees_[i]->thaw(frozen.trees[i], frozen.checks);
   cache_.dirty_pages.fetch_sub(frozen.pages, std::memory_order_relaxed);
   frozen_pages_ = 0;
-  // Nothing durable knows these blocks any more, and nobody may use them yet.
-  for (const Extent& extent : frozen.space.pending)
-    if (extent.blocks >= kDiscardBlocksMin)
-      device_->discard(static_cast<std::uint64_t>(extent.first) * kBlockBytes,
-                       std::uint64_t{extent.blocks} * kBlockBytes);
-  space_.complete(frozen.space.pending);
   if (wal_ != nullptr) wal_->checkpointed(frozen.cut);
+  if (frozen.grown_to != 0) space_.extend(frozen.grown_to / kPageBytes * kPageBlocks);
+  if (options_.discard) discard(frozen.space.pending);
+  space_.complete(frozen.space.pending);
+}
+
+// Nothing durable knows these blocks any more, and nobody may use them yet: a discard that came
+// later could meet the content of their next owner.
+void Store::discard(const std::vector<Extent>& freed) {
+  constexpr std::size_t kUrgentRangesMax = 32;  // while somebody waits for the space
+  std::size_t ranges = 0;
+  std::uint64_t blocks = 0;
+  for (const BlockRange& range : discard_ranges(freed, {})) {
+    const bool awaited = checkpointer_ != nullptr && checkpointer_->is_urgent();
+    if (ranges++ >= kUrgentRangesMax && awaited) break;
+    device_->discard(range.first * kBlockBytes, range.blocks * kBlockBytes);
+    blocks += range.blocks;
+  }
+  checkpoint_metrics().discarded.add(blocks * kBlockBytes);
 }
 
 }  // namespace vexfs

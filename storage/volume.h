@@ -41,6 +41,7 @@ struct VolumeOptions {
   unsigned checkpoint_seconds = 30;  // at the latest, when there is something to write
   bool read_only = false;            // replays into memory, writes nothing
   unsigned warm_pages = 0;           // hot tree pages that are read back at the next open
+  bool discard = true;               // gives freed space back to the host
 };
 
 struct SpaceInfo {          // in blocks
@@ -111,6 +112,12 @@ class Volume {
   virtual void sync(Lsn lsn, Done done) = 0;
   virtual Lsn last_lsn() const = 0;
   virtual Result<> checkpoint() = 0;
+  // Makes the volume this many bytes long, rounded down to a page, with its image; all of it is
+  // there when this returns, and durable. EINVAL: that is less than now.
+  virtual Result<> grow(std::uint64_t bytes) {
+    static_cast<void>(bytes);
+    return fail(EOPNOTSUPP, "volume: cannot grow");
+  }
   // Flushes the device: what write_blocks() wrote is durable. Concurrent callers share one.
   virtual Result<> flush_data(FlushSite site) = 0;
 

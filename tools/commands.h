@@ -22,6 +22,7 @@ void add_similar(CLI::App& app, Exit& exit);
 void add_info(CLI::App& app, Exit& exit);
 void add_stats(CLI::App& app, Exit& exit);
 void add_index(CLI::App& app, Exit& exit);
+void add_resize(CLI::App& app, Exit& exit);
 void add_sync(CLI::App& app, Exit& exit);
 void add_version(CLI::App& app, Exit& exit);
 

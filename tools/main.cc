@@ -16,7 +16,7 @@ namespace {
 
 void add_all(CLI::App& app, Exit& exit) {
   for (auto* add : {add_mkfs, add_mount, add_umount, add_fsck, add_search, add_similar, add_index,
-                    add_info, add_stats, add_sync, add_version})
+                    add_info, add_stats, add_resize, add_sync, add_version})
     add(app, exit);
 }
 

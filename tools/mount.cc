@@ -36,6 +36,7 @@ void declare(CLI::App& command, MountWords& words) {
                   "acl                POSIX access control lists\n"
                   "remount            change ro or rw of the mount that is there\n"
                   "auto_unmount       free the directory though the daemon crashes\n"
+                  "nodiscard          keep freed space of the image\n"
                   "sync=fsync         what fsync promises: strict, fsync, interval=MS, none\n"
                   "commit=5           seconds after which everything is in the log\n"
                   "memory=SIZE        for all that the daemon holds; at least 32M\n"

@@ -172,6 +172,8 @@ class FilesSubject::Work {
   void touched(NodeId node) {
     if (open_.last_lsn() > before_) touched_[node] = open_.last_lsn();
   }
+  // One of the transactions of this step may concern it.
+  void perhaps_touched(NodeId node) { perhaps_touched_[node] = open_.last_lsn(); }
 
   NodeId create(NodeId parent, const std::string& name) {
     const auto made = open_.files->create(open_.caller, parent, name, 0644, O_RDWR | O_EXCL, kWait);
@@ -298,6 +300,7 @@ class FilesSubject::Work {
       content.replace(into, bytes, source, at, bytes);
       changed(to, lsn, std::move(content), done);
       touched(to);
+      perhaps_touched(from);  // what was in memory only is written first
       if (!done) return;
       at += *copied;
       into += *copied;
@@ -394,7 +397,8 @@ class FilesSubject::Work {
     if (is_file) versions(node).flushed(open_.last_lsn());
     history_.note(touched_[node]);
     // What is below its LSN is of older transactions; its own are there.
-    if (is_file && touched_[node] < open_.last_lsn()) versions(node).flushed(touched_[node]);
+    const std::uint64_t own = std::max(touched_[node], perhaps_touched_[node]);
+    if (is_file && own < open_.last_lsn()) versions(node).flushed(own);
   }
   void sync_all() {
     if (below(3) == 0) {
@@ -418,7 +422,7 @@ class FilesSubject::Work {
   std::uint64_t before_ = 0;  // the newest LSN when the step began
   std::vector<Named> names_;
   std::vector<NodeId> unlinked_;  // open
-  std::map<NodeId, std::uint64_t> touched_;
+  std::map<NodeId, std::uint64_t> touched_, perhaps_touched_;
   std::string scratch_;
 };
 

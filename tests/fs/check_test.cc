@@ -52,7 +52,8 @@ class Disk {
   }
   explicit Disk(const MemoryDevice::Image& image) : memory(image) {}
   std::unique_ptr<Volume> open() {
-    auto volume = Volume::open(std::make_unique<SharedDevice>(memory), {});
+    // Damage to the map must not be damage to content as well.
+    auto volume = Volume::open(std::make_unique<SharedDevice>(memory), {.discard = false});
     REQUIRE(volume);
     return std::move(*volume);
   }

@@ -127,6 +127,7 @@ class Commands(harness.Case):
     def test_every_command_has_help_with_an_example(self):
         commands = [[], ['mkfs'], ['mount'], ['umount'], ['search'], ['similar'], ['info'],
                     ['stats'], ['index'], ['index', 'status'], ['index', 'wait'], ['sync'],
+                    ['resize'],
                     ['version']]
         for command in commands:
             text = self.vexfs(*command, '--help').stdout

@@ -97,17 +97,19 @@ TEST_CASE("runs of any place and length change what they cover and the counts, a
   }
 }
 
-TEST_CASE("a record that frees what is no data, or names a block twice, is refused") {
+TEST_CASE("a record that uses what is no data, or names a block twice, is refused") {
   BlockGroups refusing(kFirst, kEnd), groups(kFirst, kEnd);
-  const FreeRun outside{.first = std::uint16_t{0}, .blocks_less1 = std::uint16_t{900}};
+  const FreeRun outside{.first = std::uint16_t{900}, .blocks_less1 = std::uint16_t{99}};
   CHECK(refusing.decode(0, bytes_of(outside)).error().code == EUCLEAN);
   const FreeRun behind{.first = std::uint16_t{1200}, .blocks_less1 = std::uint16_t{100}};
   CHECK(refusing.decode(2, bytes_of(behind)).error().code == EUCLEAN);
-  const FreeRun inside{.first = std::uint16_t{900}, .blocks_less1 = std::uint16_t{99}};
-  REQUIRE(groups.decode(0, bytes_of(inside)));
+  const FreeRun runs[] = {{.first = std::uint16_t{0}, .blocks_less1 = std::uint16_t{kFirst - 1}},
+                          {.first = std::uint16_t{900}, .blocks_less1 = std::uint16_t{99}}};
+  const Bytes inside = std::as_bytes(std::span(runs));
+  REQUIRE(groups.decode(0, inside));
   CHECK(groups.free_blocks() == kGroupBlocks + 1300 + 100);
-  CHECK(groups.decode(0, bytes_of(inside)).error().code == EUCLEAN);
-  CHECK(groups.decode(3, bytes_of(inside)).error().code == EUCLEAN);
+  CHECK(groups.decode(0, inside).error().code == EUCLEAN);
+  CHECK(groups.decode(3, inside).error().code == EUCLEAN);
 }
 
 TEST_SUITE_END();
