@@ -206,6 +206,10 @@ Usage usage() {
   return usage;
 }
 
+void keep_at_most(std::size_t bytes) {
+  BufferStore::the_one().keep_at_most(bytes);
+}
+
 std::size_t trim() {
   std::vector<std::byte*> taken;
   for (std::size_t tier = 0; tier < kTiers; ++tier, taken.clear()) {

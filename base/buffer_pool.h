@@ -60,6 +60,8 @@ struct Usage {
   std::uint64_t fresh = 0;             // from the kernel
 };
 Usage usage();
+// At most so much of one tier stays in memory though nobody uses it (32 MiB until this is called).
+void keep_at_most(std::size_t bytes);
 // Gives free memory back to the kernel, that in the caches of other threads too; how much.
 std::size_t trim();
 

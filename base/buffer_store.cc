@@ -82,8 +82,13 @@ void BufferStore::give(std::size_t tier, std::span<std::byte* const> buffers) {
   Tier& mine = tiers_[tier];
   mine.kept.insert(mine.kept.end(), buffers.begin(), buffers.end());
   // Half at once: pages that lie beside each other go back in one call.
-  if (mine.kept.size() * kBufferTiers[tier] > kKeptBytesMax)
-    trim(tier, kKeptBytesMax / kBufferTiers[tier] / 2);
+  if (mine.kept.size() * kBufferTiers[tier] > kept_bytes_max_)
+    trim(tier, kept_bytes_max_ / kBufferTiers[tier] / 2);
+}
+
+void BufferStore::keep_at_most(std::size_t bytes) {
+  Lock lock(mutex_);
+  kept_bytes_max_ = bytes;
 }
 
 // Gives back all kept buffers of a tier but `keep`.

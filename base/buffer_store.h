@@ -27,6 +27,8 @@ class BufferStore {
   // Fills `into` from one tier; returns how many of them were kept ones. Throws bad_alloc.
   std::size_t take(std::size_t tier, std::span<std::byte*> into);
   void give(std::size_t tier, std::span<std::byte* const> buffers);
+  // From now on at most so much of one tier is kept.
+  void keep_at_most(std::size_t bytes);
   // Gives the pages of all kept buffers back; how many bytes.
   std::size_t trim();
   // Free and in memory; and all that is in memory, free or not (but for what callers keep).
@@ -37,7 +39,6 @@ class BufferStore {
  private:
   static constexpr std::size_t kTiers = kBufferTiers.size();
   static constexpr std::size_t kArenaBytes = std::size_t{8} << 20;
-  static constexpr std::size_t kKeptBytesMax = std::size_t{32} << 20;  // per tier
   struct Tier {
     std::vector<std::byte*> kept, empty;
     std::size_t in_memory = 0;  // buffers: in use and kept
@@ -51,6 +52,7 @@ class BufferStore {
 
   mutable Mutex mutex_;
   Tier tiers_[kTiers] GUARDED_BY(mutex_);
+  std::size_t kept_bytes_max_ GUARDED_BY(mutex_) = std::size_t{32} << 20;  // per tier
   std::byte* const arena_;
 };
 

@@ -69,6 +69,12 @@ class OldBlocks {
   std::size_t count_ = 0;
 };
 
+// A dirty page for the block, for who overwrites all of it.
+MutableBytes blank_page(Node& node, const Room& room, std::uint64_t block) {
+  bool fresh = false;
+  return node.pages.dirty(block, room.reserved(block), fresh);
+}
+
 // A dirty page for the block, with its old content.
 MutableBytes dirty_page(Node& node, const Room& room, const OldBlocks& old, std::uint64_t block) {
   bool fresh = false;
@@ -127,7 +133,8 @@ Result<> write_content(FilesState& state, Node& node, std::uint64_t offset, Byte
   if (zero_tail) dirty_page(node, room, old, tail);
   for (std::uint64_t block = first; block <= last; ++block) {
     const Overlap part = overlap(block, offset, from.size());
-    const MutableBytes page = dirty_page(node, room, old, block);
+    const MutableBytes page = part.bytes == kBlockBytes ? blank_page(node, room, block)
+                                                        : dirty_page(node, room, old, block);
     std::memcpy(page.data() + part.in_block, from.data() + part.in_range, part.bytes);
   }
   node.inode.size = std::max(size, end);

@@ -30,6 +30,8 @@ MountMemory::MountMemory(Volume& volume, Files& files, const Engine* engine, std
       engine_(engine),
       governor_(budget, [reader = MemoryReader()] { return reader.read(); }) {
   const MemoryShares shares = memory_shares(budget);
+  // What is written back frees buffers that the next writes take: a page fault less each.
+  buffer_pool::keep_at_most(shares.dirty_data / 2);
   governor_.add({.name = "page_cache",
                  .gives_at = MemoryLevel::shrink,
                  .share = shares.page_cache,
