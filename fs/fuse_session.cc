@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "fs/fuse_request.h"
 #include "fs/fuse_wire.h"
+#include "fs/kernel_read_ahead.h"
 
 namespace vexfs {
 
@@ -56,6 +57,8 @@ void negotiate(fuse_conn_info& kernel, bool writeback, bool acl) {
   //   NO_OPEN_SUPPORT, NO_OPENDIR_SUPPORT   open files have state (direct_io, queries)
   //   SPLICE_*, IOCTL_DIR   no gain measured; no ioctl
   kernel.max_write = kRequestBytesMax;
+  // As far as the mount's device has been told: the kernel takes the lesser of the two.
+  kernel.max_readahead = std::max<unsigned>(kernel.max_readahead, kRequestBytesMax);
   kernel.max_background = kBackgroundMax;
   kernel.congestion_threshold = kBackgroundMax * 3 / 4;
   kernel.time_gran = 1;  // time stamps in nanoseconds
@@ -146,6 +149,8 @@ class LibfuseSession final : public FuseSession {
     if (fuse_session_mount(session_, options.mountpoint.c_str()) != 0)
       return fail(EIO, "fuse: the mount was refused");
     mounted_ = true;
+    // A cold file in one stream: 128 KiB ahead 730 MiB/s, 1 MiB 1050. Root's; others keep 128 KiB.
+    set_kernel_read_ahead(options.mountpoint, kRequestBytesMax);
     const fuse_custom_io hooks{.writev = write_reply,
                                .read = read_request,
                                .splice_receive = nullptr,

@@ -3,6 +3,7 @@
 """Goal: doc/SEMANTICS.md tells the truth. Method: run its examples, in order, in one mount."""
 import os
 import sys
+import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
 import harness  # noqa: E402
@@ -37,6 +38,15 @@ class Semantics(harness.Case):
             with self.subTest(command=command):
                 done = harness.run('bash', '-c', command, cwd=self.mnt, env=env, check=False)
                 self.assertEqual(done.stdout.splitlines(), expected, done.stderr)
+
+    @unittest.skipIf(os.geteuid() != 0, 'only root may set how far the kernel reads ahead')
+    def test_the_kernel_reads_a_whole_request_ahead(self):
+        device = os.stat(self.mnt).st_dev
+        told = f'/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb'
+        if not os.access(told, os.W_OK):
+            self.skipTest('sysfs cannot be written here')
+        with open(told, encoding='ascii') as file:
+            self.assertEqual(file.read().strip(), '1024')
 
 
 if __name__ == '__main__':
