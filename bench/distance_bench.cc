@@ -12,6 +12,7 @@
 
 #include "base/buffer_pool.h"
 #include "vector/beam_search.h"
+#include "vector/code_planes.h"
 #include "vector/distance.h"
 #include "vector/distance_reference.h"
 
@@ -60,23 +61,37 @@ bool bench_float(Metric metric, std::size_t dimension, std::size_t count) {
   return std::abs(sum - reference_sum) <= 1e-3 * (std::abs(reference_sum) + 1);
 }
 
+// Both planes, and the coarse one alone.
 bool bench_codes(std::size_t dimension) {
-  const Buffer a = Buffer::take(4096), b = Buffer::take(4096);
+  const Buffer a = Buffer::take(4096), b = Buffer::take(4096), c = Buffer::take(4096);
   const std::span x(reinterpret_cast<std::uint8_t*>(a.data()), dimension);
-  const std::span y(reinterpret_cast<std::uint8_t*>(b.data()), dimension);
-  std::uint32_t expected = 0, sum = 0;
+  auto* const coarse = reinterpret_cast<std::uint8_t*>(b.data());
+  auto* const fine = reinterpret_cast<std::uint8_t*>(c.data());
+  std::vector<std::uint8_t> y(dimension);
+  std::uint32_t expected = 0, expected_coarse = 0, sum = 0;
   for (std::size_t i = 0; i < dimension; ++i) {
     x[i] = static_cast<std::uint8_t>(i * 7), y[i] = static_cast<std::uint8_t>(i * 5 + 60);
-    const int apart = std::min(std::abs(int{x[i]} - int{y[i]}), 127);
-    expected += static_cast<std::uint32_t>(apart * apart);
+    const auto square = [&](int other) {
+      const int apart = std::min(std::abs(int{x[i]} - other), 127);
+      return static_cast<std::uint32_t>(apart * apart);
+    };
+    expected += square(y[i]);
+    expected_coarse += square((y[i] & 0xf0) | 8);
   }
+  split_code(y, coarse, fine);
   constexpr std::size_t kCalls = 20000;
   const double ns = best_ns(kCalls, [&] {
     sum = 0;
-    for (std::size_t i = 0; i < kCalls; ++i) sum += code_distance(x, y);
+    for (std::size_t i = 0; i < kCalls; ++i) sum += row_distance(x, coarse, fine);
   });
-  std::printf("bench=distance kind=u8 metric=l2 dim=%zu ns=%.2f\n", dimension, ns);
-  return sum == static_cast<std::uint32_t>(expected * kCalls);
+  const bool right = sum == static_cast<std::uint32_t>(expected * kCalls);
+  const double coarse_ns = best_ns(kCalls, [&] {
+    sum = 0;
+    for (std::size_t i = 0; i < kCalls; ++i) sum += coarse_distance(x, coarse);
+  });
+  std::printf("bench=distance kind=u8 metric=l2 dim=%zu ns=%.2f coarse_ns=%.2f\n", dimension, ns,
+              coarse_ns);
+  return right && sum == static_cast<std::uint32_t>(expected_coarse * kCalls);
 }
 
 }  // namespace

@@ -8,8 +8,8 @@
 #include <cstdlib>
 
 #include "base/log.h"
-#include "tests/support/mem_file_system.h"
 #include "fs/fuse_session.h"
+#include "tests/support/mem_file_system.h"
 
 int main(int argc, char** argv) {
   if (argc != 2) {

@@ -26,10 +26,10 @@ class CodeSet {
   Result<> reserve(Slot slot);  // ENOMEM
   // The slot is reserved.
   Quantiser::Fit encode(Slot slot, std::span<const float> row);
-  std::span<std::uint8_t> code(Slot slot) const;
-  Column column() const {
-    return {.segments = segments_.get(), .first = 0, .stride = quantiser_.cell_bytes()};
-  }
+  // The two planes of the codes (vector/code_planes.h); for ip a line follows each coarse half.
+  Column coarse() const { return {.segments = coarse_.get(), .first = 0, .stride = coarse_bytes_}; }
+  Column fine() const { return {.segments = fine_.get(), .first = 0, .stride = fine_bytes_}; }
+  std::size_t bytes_a_slot() const { return coarse_bytes_ + fine_bytes_; }
 
   // How the rows that come fit, beside those that it was trained on.
   struct Drift {
@@ -42,10 +42,15 @@ class CodeSet {
   double spread_trained() const { return spread_trained_; }
 
  private:
+  struct Mapped {
+    Mapping coarse, fine;
+  };
+
   const Quantiser quantiser_;
-  std::unique_ptr<std::atomic<std::byte*>[]> segments_;
+  const std::size_t coarse_bytes_, fine_bytes_;  // of a slot
+  std::unique_ptr<std::atomic<std::byte*>[]> coarse_, fine_;
   Mutex mutex_;
-  std::unique_ptr<Mapping[]> mappings_ GUARDED_BY(mutex_);
+  std::unique_ptr<Mapped[]> mappings_ GUARDED_BY(mutex_);
   double spread_trained_ = 0;
   // Statistics only: relaxed.
   std::atomic<std::uint64_t> rows_{0}, clipped_{0}, spread_{0};

@@ -28,7 +28,8 @@ void Graph::Impl::erase(Slot slot) {
   }
   edits_.fetch_add(1, std::memory_order_relaxed);
   live_.fetch_sub(1, std::memory_order_relaxed);
-  const Linker linker(nodes_, coded(*codes()));
+  const ScratchPool::Lease scratch = scratch_.take();
+  const Linker linker(nodes_, coded(*codes()), scratch->beam);
   leave_tree(linker, slot);
   for (unsigned level = 0; level <= nodes_.level(slot); ++level) mend_level(linker, slot, level);
   replace_entry(slot);

@@ -60,13 +60,15 @@ class Graph::Impl {
   void set_codes(std::shared_ptr<CodeSet> codes) EXCLUDES(codes_mutex_) REQUIRES(gate_);
 
   // search.cc
-  struct Refined {
-    std::vector<Neighbour> nearest;
-    std::uint32_t looked_at = 0, refused = 0;  // because they are dead or by the filter
+  struct Looked {
+    std::uint32_t at = 0, refused = 0;  // because they are dead or by the filter
   };
-  Refined refine(std::span<const float> query, const Quantiser::Question& question,
-                 const Quantiser& quantiser, std::uint32_t k, Accept accept,
-                 Scratch& scratch) const;
+  Looked make_shortlist(const CodedGraph& graph, const std::uint8_t* code,
+                        const Quantiser& quantiser, std::uint32_t k, Accept accept,
+                        Scratch& scratch) const;
+  std::vector<Neighbour> refine(std::span<const float> query, const Quantiser::Question& question,
+                                const Quantiser& quantiser, std::uint32_t k, Scratch& scratch,
+                                Accept accept) const;
   double passing_anywhere(Accept accept) const;
   bool is_scan_cheaper(Accept accept, std::uint32_t width) const;
   std::vector<Neighbour> search_codes(const CodeSet& codes, Entry entry,

@@ -45,8 +45,8 @@ Result<> Graph::Impl::link(Slot slot) {
 
   const Entry entry = entry_.load(std::memory_order_acquire);
   const CodedGraph graph = coded(*codes);
-  const Linker linker(nodes_, graph);
   const ScratchPool::Lease scratch = scratch_.take();
+  const Linker linker(nodes_, graph, scratch->beam);
   const Chosen chosen = choose_neighbours(slot, graph, level, entry, *scratch);
   for (unsigned l = 0; l < chosen.size(); ++l) linker.write(slot, l, chosen[l]);
   join_tree(linker, slot, chosen[0], scratch->near);
@@ -73,7 +73,9 @@ bool Graph::Impl::insert_first(Slot slot, unsigned level) {
 Graph::Impl::Chosen Graph::Impl::choose_neighbours(Slot slot, const CodedGraph& graph,
                                                    unsigned level, Entry entry,
                                                    Scratch& scratch) const {
-  const auto* const code = reinterpret_cast<const std::uint8_t*>(graph.codes.at(slot));
+  const std::span cell = scratch.cell_of(graph.cell_bytes());
+  join_row(graph, slot, cell);
+  const std::uint8_t* const code = cell.data();
   const unsigned top = std::min(level, entry.level);
   Chosen chosen(top + 1);
   Slot from = entry.slot;
@@ -83,13 +85,17 @@ Graph::Impl::Chosen Graph::Impl::choose_neighbours(Slot slot, const CodedGraph& 
       beam(graph, code, from, l, ef, scratch.beam, scratch.near);
       from = scratch.near[0].slot();
       std::erase_if(scratch.near, [&](CodeNeighbour n) { return !nodes_.is_live(n.slot()); });
+      if (graph.walks_fine) return;
+      // The walk went by the coarse plane; the choice does not.
+      measure(graph, code, scratch.near, scratch.beam);
+      std::ranges::sort(scratch.near, {}, &CodeNeighbour::distance);
     };
     const std::uint32_t ef = options_.ef_construction;
     find_live(ef);
     // Many dead ones were in the way: once more, wider.
     if (scratch.near.size() < ef / 2) find_live(kWider * ef);
     chosen[l].resize(options_.m);
-    chosen[l].resize(choose_links(graph, scratch.near, chosen[l]));
+    chosen[l].resize(choose_links(graph, scratch.near, chosen[l], scratch.beam));
   }
   return chosen;
 }

@@ -32,13 +32,13 @@ void Linker::store(LinkList list, std::span<const Link> links) {
 }
 
 std::vector<CodeNeighbour> Linker::measured(Slot node, std::span<const Link> links) const {
-  std::vector<std::uint32_t> out(links.size());
-  const auto* const code = reinterpret_cast<const std::uint8_t*>(graph_.codes.at(node));
-  code_distances(graph_, code, links, out);
   std::vector<CodeNeighbour> candidates;
   candidates.reserve(links.size() + 1);
-  for (std::size_t i = 0; i < links.size(); ++i)
-    candidates.push_back({.distance = out[i], .link = links[i]});
+  for (const Link link : links) candidates.push_back({.distance = 0, .link = link});
+  const Buffer buffer = Buffer::take(graph_.cell_bytes());
+  const std::span code(reinterpret_cast<std::uint8_t*>(buffer.data()), buffer.size());
+  join_row(graph_, node, code);
+  measure(graph_, code.data(), candidates, scratch_);
   return candidates;
 }
 
@@ -47,7 +47,7 @@ std::vector<Link> Linker::chosen(std::vector<CodeNeighbour> candidates, std::uin
     return std::pair(a.distance, a.slot()) < std::pair(b.distance, b.slot());
   });
   std::array<CodeNeighbour, kLinksMax> out;
-  const std::size_t kept = choose_links(graph_, candidates, std::span(out).first(count));
+  const std::size_t kept = choose_links(graph_, candidates, std::span(out).first(count), scratch_);
   std::vector<Link> links;
   links.reserve(kept);
   for (const CodeNeighbour& n : std::span(out).first(kept)) links.push_back(n.link);

@@ -3,7 +3,7 @@
 //
 // The choice is the paper's heuristic (algorithm 4): a candidate stays when it is nearer to the
 // node than to every candidate that stays already; so links point in different directions.
-// Tree links (vector/link.h) always stay. Threads: any; no call holds two node locks.
+// Tree links (vector/link.h) always stay. Threads: one a linker; no call holds two node locks.
 #pragma once
 #include <span>
 #include <vector>
@@ -15,8 +15,9 @@ namespace vexfs {
 
 class Linker {
  public:
-  // `graph` is a view of `nodes` and of the codes in force.
-  Linker(NodeTable& nodes, const CodedGraph& graph) : nodes_(nodes), graph_(graph) {}
+  // `graph` is a view of `nodes` and of the codes in force; `scratch` outlives the linker.
+  Linker(NodeTable& nodes, const CodedGraph& graph, BeamScratch& scratch)
+      : nodes_(nodes), graph_(graph), scratch_(scratch) {}
 
   // The list of a node that nobody links to yet.
   void write(Slot node, unsigned level, std::span<const CodeNeighbour> neighbours) const;
@@ -49,6 +50,7 @@ class Linker {
 
   NodeTable& nodes_;
   const CodedGraph graph_;
+  BeamScratch& scratch_;
 };
 
 }  // namespace vexfs

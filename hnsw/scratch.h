@@ -38,6 +38,13 @@ struct Scratch {
   BeamScratch beam;
   std::vector<CodeNeighbour> near;
   Buffer code;  // of the query
+  std::vector<CodeNeighbour> shortlist;
+  std::vector<std::uint32_t> best;  // distances
+  // Room for one cell in `code`.
+  std::span<std::uint8_t> cell_of(std::size_t bytes) {
+    if (code.size() < bytes) code = Buffer::take(bytes);
+    return {reinterpret_cast<std::uint8_t*>(code.data()), bytes};
+  }
   // Of a walk over float rows.
   VisitedSet visited;
   std::vector<Neighbour> frontier;  // a heap, nearest on top

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Search: a beam over the codes, then the float rows of the nearest few.
+// Search: a beam over the coarse plane of the codes; both planes of what it found; then the float
+// rows of the nearest few.
 //
-// How many rows are read follows from the size of the codes' error: the walk over the beam's
-// answer, nearest first, ends where no code so far away can belong to a row that is near enough.
+// How many go from stage to stage follows from the size of the codes' error: the walk over what
+// the stage before answered, nearest first, ends where nothing so far away can be near enough.
 // A filter that refuses many makes the beam wider in proportion, up to where a scan of the rows
 // that pass costs less; so k are answered whenever k pass. Dead nodes count as refused. A query
 // that does not fit the codes walks over the rows themselves: slower, never a worse answer.
 #include <algorithm>
+#include <limits>
 
 #include "base/assert.h"
 #include "base/metrics.h"
@@ -23,7 +25,7 @@ namespace {
 constexpr std::uint32_t kClippedOneIn = 25;
 // With fewer passing than this part of those looked at, a beam was too narrow.
 constexpr double kPassingEnough = 0.8;
-constexpr std::size_t kRefineBatch = 4;
+constexpr std::size_t kRefineBatch = 4, kShortlistBatch = 8;
 constexpr std::uint32_t kFilterSample = 256;
 // What the choice between a wider beam and a scan goes by; measured at 128 components.
 constexpr double kBeamStepNs = 150, kPoolMoveNs = 0.15, kFilterNs = 8, kRowNs = 60;
@@ -67,10 +69,7 @@ std::vector<Neighbour> Graph::Impl::search_codes(const CodeSet& codes, Entry ent
       metrics::counter("vexfs_graph_exact_scans_total",
                        "Searches whose filter passes so few that a scan is cheaper");
   const Quantiser& quantiser = codes.quantiser();
-  if (scratch.code.size() < quantiser.cell_bytes())
-    scratch.code = Buffer::take(quantiser.cell_bytes());
-  const std::span code(reinterpret_cast<std::uint8_t*>(scratch.code.data()),
-                       quantiser.cell_bytes());
+  const std::span code = scratch.cell_of(quantiser.cell_bytes());
   const Quantiser::Question question = quantiser.encode_question(query, code);
   if (question.fit.clipped * kClippedOneIn > quantiser.code_bytes()) {
     unfit.add();
@@ -81,11 +80,23 @@ std::vector<Neighbour> Graph::Impl::search_codes(const CodeSet& codes, Entry ent
   if (entry.level > 0) from = descend(graph, code.data(), from, entry.level, 1, scratch.beam);
   for (std::uint32_t width = ef;;) {
     beam(graph, code.data(), from, 0, width, scratch.beam, scratch.near);
-    Refined refined = refine(query, question, quantiser, k, accept, scratch);
-    const double passing = (refined.looked_at - refined.refused + 1.0) / (refined.looked_at + 1.0);
+    Looked looked;
+    if (graph.walks_fine) {
+      std::swap(scratch.shortlist, scratch.near);
+    } else {
+      looked = make_shortlist(graph, code.data(), quantiser, k, accept, scratch);
+    }
+    std::vector<Neighbour> nearest = refine(query, question, quantiser, k, scratch, [&](Slot slot) {
+      if (!graph.walks_fine) return true;  // asked already
+      const bool passes = nodes_.is_live(slot) && accept(slot);
+      ++looked.at;
+      looked.refused += !passes;
+      return passes;
+    });
+    const double passing = (looked.at - looked.refused + 1.0) / (looked.at + 1.0);
     const auto wanted = static_cast<std::uint32_t>(std::min(ef / passing, 4e9));
     if (passing >= kPassingEnough || (width > ef && wanted <= 2 * width))
-      if (refined.nearest.size() == k || width >= live()) return std::move(refined.nearest);
+      if (nearest.size() == k || width >= live()) return nearest;
     const std::uint32_t next = std::max(wanted, 2 * width);
     if (next >= graph.slots_end || is_scan_cheaper(accept, next)) break;
     widened.add();
@@ -117,12 +128,54 @@ bool Graph::Impl::is_scan_cheaper(Accept accept, std::uint32_t width) const {
   return scan_ns < beam_ns;
 }
 
-Graph::Impl::Refined Graph::Impl::refine(std::span<const float> query,
-                                         const Quantiser::Question& question,
-                                         const Quantiser& quantiser, std::uint32_t k, Accept accept,
-                                         Scratch& scratch) const {
-  Refined refined;
-  std::vector<Neighbour>& nearest = refined.nearest;
+// Those of the beam's answer that pass and may, by the coarse plane's error, be among the k
+// nearest by both planes: with those distances, nearest first.
+Graph::Impl::Looked Graph::Impl::make_shortlist(const CodedGraph& graph, const std::uint8_t* code,
+                                                const Quantiser& quantiser, std::uint32_t k,
+                                                Accept accept, Scratch& scratch) const {
+  Looked looked;
+  std::vector<CodeNeighbour>& list = scratch.shortlist;
+  std::vector<std::uint32_t>& best = scratch.best;  // a heap, the k-th on top
+  list.clear();
+  best.clear();
+  float limit = std::numeric_limits<float>::infinity();
+  for (std::size_t next = 0; next < scratch.near.size();) {
+    const std::size_t begin = list.size();
+    const std::size_t batch = best.size() < k ? k - best.size() : kShortlistBatch;
+    for (; next < scratch.near.size() && list.size() - begin < batch; ++next) {
+      if (static_cast<float>(scratch.near[next].distance) > limit) {
+        next = scratch.near.size();
+        break;
+      }
+      const Slot slot = scratch.near[next].slot();
+      ++looked.at;
+      if (nodes_.is_live(slot) && accept(slot))
+        list.push_back(scratch.near[next]);
+      else
+        ++looked.refused;
+    }
+    measure(graph, code, std::span(list).subspan(begin), scratch.beam);
+    for (std::size_t i = begin; i < list.size(); ++i) {
+      if (best.size() == k && list[i].distance >= best.front()) continue;
+      if (best.size() == k) {
+        std::ranges::pop_heap(best);
+        best.pop_back();
+      }
+      best.push_back(list[i].distance);
+      std::ranges::push_heap(best);
+    }
+    if (best.size() == k) limit = quantiser.coarse_distance_limit(static_cast<float>(best.front()));
+  }
+  std::ranges::sort(list, {}, &CodeNeighbour::distance);
+  return looked;
+}
+
+// The k nearest of the shortlist's rows that `accept` takes, by their floats.
+std::vector<Neighbour> Graph::Impl::refine(std::span<const float> query,
+                                           const Quantiser::Question& question,
+                                           const Quantiser& quantiser, std::uint32_t k,
+                                           Scratch& scratch, Accept accept) const {
+  std::vector<Neighbour> nearest;
   nearest.reserve(k + 1);
   std::size_t next = 0;
   for (bool enough = false; !enough;) {
@@ -135,19 +188,15 @@ Graph::Impl::Refined Graph::Impl::refine(std::span<const float> query,
       limit =
           quantiser.code_distance_limit(question.base + question.scale * nearest.back().distance);
     while (scratch.slots.size() < batch) {
-      if (next == scratch.near.size() ||
-          (nearest.size() == k && static_cast<float>(scratch.near[next].distance) > limit)) {
+      if (next == scratch.shortlist.size() ||
+          (nearest.size() == k && static_cast<float>(scratch.shortlist[next].distance) > limit)) {
         enough = true;
         break;
       }
-      const Slot slot = scratch.near[next++].slot();
-      ++refined.looked_at;
-      if (nodes_.is_live(slot) && accept(slot)) {
-        scratch.slots.push_back(slot);
-        scratch.rows.push_back(rows_.row(slot));
-      } else {
-        ++refined.refused;
-      }
+      const Slot slot = scratch.shortlist[next++].slot();
+      if (!accept(slot)) continue;
+      scratch.slots.push_back(slot);
+      scratch.rows.push_back(rows_.row(slot));
     }
     scratch.distances.resize(scratch.slots.size());
     distances(options_.metric, query, scratch.rows, scratch.distances);
@@ -159,7 +208,7 @@ Graph::Impl::Refined Graph::Impl::refine(std::span<const float> query,
       nearest.insert(std::ranges::upper_bound(nearest, seen), seen);
     }
   }
-  return refined;
+  return nearest;
 }
 
 std::vector<Neighbour> Graph::Impl::search_rows(Entry entry, std::span<const float> query,

@@ -22,6 +22,8 @@ constexpr std::uint32_t kGrowth = 4;
 constexpr std::uint64_t kDriftRowsMin = 1024;  // fewer rows say nothing
 constexpr std::uint32_t kDriftRowsOneIn = 8;   // of all nodes: encoding all again must pay
 constexpr double kClippedMost = 0.01;
+// Of fewer components, spread over 128, the nibbles' errors are not independent.
+constexpr std::uint32_t kCoarseDimensionMin = 96;
 constexpr double kSpreadRatioMost = 2.5;
 
 }  // namespace
@@ -32,8 +34,10 @@ Graph::Impl::Impl(const Rows& rows, GraphOptions options)
 }
 
 CodedGraph Graph::Impl::coded(const CodeSet& codes) const {
-  return {.codes = codes.column(),
-          .code_bytes = codes.quantiser().code_bytes(),
+  return {.components = codes.quantiser().code_bytes(),
+          .coarse = codes.coarse(),
+          .fine = codes.fine(),
+          .walks_fine = rows_.dimension() < kCoarseDimensionMin,
           .has_extra = codes.quantiser().has_extra(),
           .lists = nodes_.lists0(),
           .links_max = nodes_.links_max(0),
@@ -44,7 +48,7 @@ CodedGraph Graph::Impl::coded(const CodeSet& codes) const {
 
 std::size_t Graph::Impl::memory_bytes() const {
   const std::shared_ptr<const CodeSet> now = codes();
-  const std::size_t code = now != nullptr ? now->quantiser().cell_bytes() : 0;
+  const std::size_t code = now != nullptr ? now->bytes_a_slot() : 0;
   return nodes_.memory_bytes() + nodes_.slots_end() * code;
 }
 

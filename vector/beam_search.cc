@@ -16,6 +16,7 @@
 
 #include "vector/beam_search.h"
 #include "vector/code_distance-inl.h"
+#include "vector/code_planes.h"
 
 HWY_BEFORE_NAMESPACE();
 #if HWY_TARGET <= HWY_AVX3_DL
@@ -28,8 +29,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr std::size_t kLineBytes = 64;
 
-HWY_INLINE const std::uint8_t* code_at(const CodedGraph& graph, Slot slot) {
-  return reinterpret_cast<const std::uint8_t*>(graph.codes.at(slot));
+HWY_INLINE const std::uint8_t* cell_at(const Column& column, Slot slot) {
+  return reinterpret_cast<const std::uint8_t*>(column.at(slot));
 }
 
 HWY_INLINE const Link* list_at(const CodedGraph& graph, Slot slot, unsigned level) {
@@ -48,67 +49,104 @@ HWY_INLINE void prefetch(const void* from, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; i += kLineBytes) hwy::Prefetch(at + i);
 }
 
-HWY_INLINE std::uint32_t extra_distance(const std::uint8_t* a, const std::uint8_t* b,
-                                        std::size_t code_bytes) {
+HWY_INLINE std::uint32_t extra_distance(const CodedGraph& graph, const std::uint8_t* code,
+                                        const std::uint8_t* coarse) {
   constexpr float kMost = 2e9f;  // leaves room for the code's part
   float x, y;
-  std::memcpy(&x, a + code_bytes, sizeof x);
-  std::memcpy(&y, b + code_bytes, sizeof y);
+  std::memcpy(&x, code + graph.components, sizeof x);
+  std::memcpy(&y, coarse + graph.components / 2, sizeof y);
   return static_cast<std::uint32_t>(HWY_MIN((x - y) * (x - y), kMost));
 }
 
-HWY_INLINE std::uint32_t one_distance(const CodedGraph& graph, const std::uint8_t* a,
-                                      const std::uint8_t* b) {
-  const std::uint32_t distance = code_distance(a, b, graph.code_bytes);
-  return graph.has_extra ? distance + extra_distance(a, b, graph.code_bytes) : distance;
-}
+// What a batch of rows is known by: their planes, in the arrays of a scratch.
+struct Batch {
+  const std::uint8_t** coarse;
+  const std::uint8_t** fine;
+  explicit HWY_INLINE Batch(BeamScratch& scratch)
+      : coarse(scratch.coarse.data()), fine(scratch.fine.data()) {}
 
-HWY_INLINE void four_distances(const CodedGraph& graph, const std::uint8_t* code,
-                               const std::uint8_t* const* rows, std::uint32_t* out) {
-  four_code_distances(code, rows, graph.code_bytes, out);
-  if (!graph.has_extra) return;
-  for (std::size_t i = 0; i < 4; ++i) out[i] += extra_distance(code, rows[i], graph.code_bytes);
-}
-
-HWY_INLINE void prefetch_cell(const CodedGraph& graph, const std::uint8_t* cell) {
-  prefetch(cell, graph.code_bytes + graph.has_extra);
-}
-
-HWY_INLINE void measure(const CodedGraph& graph, const std::uint8_t* code,
-                        const std::uint8_t* const* rows, std::size_t count, std::uint32_t* out) {
-  std::size_t i = 0;
-  for (; i + 4 <= count; i += 4) four_distances(graph, code, rows + i, out + i);
-  for (; i < count; ++i) out[i] = one_distance(graph, code, rows[i]);
-}
-
-void Distances(const CodedGraph& graph, const std::uint8_t* code, const Link* links,
-               std::size_t count, std::uint32_t* out) {
-  const std::uint8_t* rows[kLinksMax];
-  for (std::size_t begin = 0; begin < count; begin += kLinksMax) {
-    const std::size_t batch = HWY_MIN(count - begin, std::size_t{kLinksMax});
-    for (std::size_t i = 0; i < batch; ++i) {
-      rows[i] = code_at(graph, slot_of(links[begin + i]));
-      prefetch_cell(graph, rows[i]);
+  // Asks for all lines of the row at once.
+  template <bool kFine>
+  HWY_INLINE void set(const CodedGraph& graph, std::size_t i, Slot slot) const {
+    coarse[i] = cell_at(graph.coarse, slot);
+    prefetch(coarse[i], graph.components / 2 + graph.has_extra);
+    if constexpr (kFine) {
+      fine[i] = cell_at(graph.fine, slot);
+      prefetch(fine[i], graph.components / 2);
+    } else {
+      fine[i] = coarse[i];  // never read
     }
-    measure(graph, code, rows, batch, out + begin);
+  }
+};
+
+template <bool kFine>
+HWY_INLINE std::uint32_t one_distance(const CodedGraph& graph, const std::uint8_t* code,
+                                      const std::uint8_t* coarse, const std::uint8_t* fine) {
+  const std::uint32_t distance = row_distance<kFine>(code, coarse, fine, graph.components);
+  return graph.has_extra ? distance + extra_distance(graph, code, coarse) : distance;
+}
+
+template <bool kFine>
+HWY_INLINE std::uint32_t slot_distance(const CodedGraph& graph, const std::uint8_t* code,
+                                       Slot slot) {
+  const std::uint8_t* const coarse = cell_at(graph.coarse, slot);
+  return one_distance<kFine>(graph, code, coarse, kFine ? cell_at(graph.fine, slot) : coarse);
+}
+
+template <bool kFine>
+HWY_INLINE void four_distances(const CodedGraph& graph, const std::uint8_t* code,
+                               const Batch& batch, std::size_t i, std::uint32_t* out) {
+  four_row_distances<kFine>(code, batch.coarse + i, batch.fine + i, graph.components, out);
+  if (!graph.has_extra) return;
+  for (std::size_t j = 0; j < 4; ++j) out[j] += extra_distance(graph, code, batch.coarse[i + j]);
+}
+
+template <bool kFine>
+HWY_INLINE void measure_batch(const CodedGraph& graph, const std::uint8_t* code, const Batch& batch,
+                              std::size_t count, std::uint32_t* out) {
+  std::size_t i = 0;
+  for (; i + 4 <= count; i += 4) four_distances<kFine>(graph, code, batch, i, out + i);
+  for (; i < count; ++i) out[i] = one_distance<kFine>(graph, code, batch.coarse[i], batch.fine[i]);
+}
+
+template <bool kFine>
+HWY_INLINE void measure_all(const CodedGraph& graph, const std::uint8_t* code,
+                            std::span<CodeNeighbour> neighbours, BeamScratch& scratch) {
+  const Batch batch(scratch);
+  std::uint32_t* const out = scratch.out.data();
+  for (std::size_t begin = 0; begin < neighbours.size(); begin += kLinksMax) {
+    const std::size_t count = HWY_MIN(neighbours.size() - begin, std::size_t{kLinksMax});
+    for (std::size_t i = 0; i < count; ++i)
+      batch.set<kFine>(graph, i, neighbours[begin + i].slot());
+    measure_batch<kFine>(graph, code, batch, count, out);
+    for (std::size_t i = 0; i < count; ++i) neighbours[begin + i].distance = out[i];
   }
 }
 
-std::uint32_t Distance(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes) {
-  return code_distance(a, b, bytes);
+void Measure(const CodedGraph& graph, const std::uint8_t* code, std::span<CodeNeighbour> neighbours,
+             BeamScratch& scratch) {
+  graph.has_fine ? measure_all<true>(graph, code, neighbours, scratch)
+                 : measure_all<false>(graph, code, neighbours, scratch);
 }
 
-std::uint32_t CellDistance(const CodedGraph& graph, const std::uint8_t* a, const std::uint8_t* b) {
-  return one_distance(graph, a, b);
+std::uint32_t RowDistance(const std::uint8_t* code, const std::uint8_t* coarse,
+                          const std::uint8_t* fine, std::size_t components) {
+  return row_distance<true>(code, coarse, fine, components);
 }
 
-Slot Descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsigned top,
-             unsigned bottom, BeamScratch& scratch) {
-  const std::uint8_t** const rows = scratch.rows.data();
+std::uint32_t CoarseDistance(const std::uint8_t* code, const std::uint8_t* coarse,
+                             std::size_t components) {
+  return row_distance<false>(code, coarse, coarse, components);
+}
+
+template <bool kFine>
+HWY_INLINE Slot descend_by(const CodedGraph& graph, const std::uint8_t* code, Slot from,
+                           unsigned top, unsigned bottom, BeamScratch& scratch) {
+  const Batch batch(scratch);
   Slot* const slots = scratch.slots.data();
   std::uint32_t* const out = scratch.out.data();
   Slot nearest = from;
-  std::uint32_t distance = one_distance(graph, code, code_at(graph, from));
+  std::uint32_t distance = slot_distance<kFine>(graph, code, from);
   for (unsigned level = top; level >= bottom; --level) {
     for (bool moved = true; moved;) {
       moved = false;
@@ -120,10 +158,9 @@ Slot Descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsig
         const Slot slot = slot_of(link);
         if (slot >= graph.slots_end) continue;  // joined after this search began
         slots[count] = slot;
-        rows[count] = code_at(graph, slot);
-        prefetch_cell(graph, rows[count++]);
+        batch.set<kFine>(graph, count++, slot);
       }
-      measure(graph, code, rows, count, out);
+      measure_batch<kFine>(graph, code, batch, count, out);
       scratch.distances += count;
       ++scratch.hops;
       for (std::size_t i = 0; i < count; ++i)
@@ -131,6 +168,12 @@ Slot Descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsig
     }
   }
   return nearest;
+}
+
+Slot Descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsigned top,
+             unsigned bottom, BeamScratch& scratch) {
+  return graph.walks_fine ? descend_by<true>(graph, code, from, top, bottom, scratch)
+                          : descend_by<false>(graph, code, from, top, bottom, scratch);
 }
 
 // The sorted pool of a beam, filled up with entries that are behind all others. An entry's lowest
@@ -208,9 +251,10 @@ HWY_INLINE std::size_t keep_nearer(std::uint32_t limit, std::size_t count, std::
 
 // The unseen neighbours of one node, their codes asked for. Without a branch: whether a
 // neighbour was seen is as good as random.
+template <bool kFine>
 HWY_INLINE std::size_t gather(const CodedGraph& graph, const Link* list, std::uint32_t links_max,
                               std::uint8_t* tags, std::uint8_t walk, Slot* slots,
-                              const std::uint8_t** rows) {
+                              const Batch& batch) {
   std::size_t count = 0;
   for (std::uint32_t i = 0; i < links_max; ++i) {
     const Link link = load_link(list + i);
@@ -221,28 +265,26 @@ HWY_INLINE std::size_t gather(const CodedGraph& graph, const Link* list, std::ui
     count += tags[slot] != walk;
     tags[slot] = walk;
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    rows[i] = code_at(graph, slots[i]);
-    prefetch_cell(graph, rows[i]);
-  }
+  for (std::size_t i = 0; i < count; ++i) batch.set<kFine>(graph, i, slots[i]);
   return count;
 }
 
-std::uint32_t Beam(const CodedGraph& shared, const std::uint8_t* code, Slot from, unsigned level,
-                   std::uint32_t ef, BeamScratch& scratch) {
+template <bool kFine>
+HWY_INLINE std::uint32_t beam_by(const CodedGraph& shared, const std::uint8_t* code, Slot from,
+                                 unsigned level, std::uint32_t ef, BeamScratch& scratch) {
   // A copy that no store can alias, so its fields stay in registers.
   const CodedGraph graph = shared;
   const std::uint32_t links_max = level == 0 ? graph.links_max : graph.upper_links_max;
   const std::size_t list_bytes = links_max * sizeof(Link);
   std::uint8_t* const tags = scratch.tags.data();
   const std::uint8_t walk = scratch.walk;
-  const std::uint8_t** const rows = scratch.rows.data();
+  const Batch batch(scratch);
   Slot* const slots = scratch.slots.data();
   std::uint32_t* const out = scratch.out.data();
   Pool pool{.entries = scratch.pool.data(), .size = 0, .capacity = ef};
   pool.clear();
   tags[from] = walk;
-  pool.insert(entry_of(one_distance(graph, code, code_at(graph, from)), from));
+  pool.insert(entry_of(slot_distance<kFine>(graph, code, from), from));
   std::uint64_t distance_count = 1, hops = 0;
   std::uint32_t current = 0;
   while (current < pool.size) {
@@ -251,11 +293,11 @@ std::uint32_t Beam(const CodedGraph& shared, const std::uint8_t* code, Slot from
     ++hops;
     while (current < pool.size && (pool.entries[current] & 1) != 0) ++current;
     const std::size_t count =
-        gather(graph, list_at(graph, slot, level), links_max, tags, walk, slots, rows);
+        gather<kFine>(graph, list_at(graph, slot, level), links_max, tags, walk, slots, batch);
     // Most likely the next hop: its list comes while the distances are computed.
     if (current < pool.size)
       prefetch(list_at(graph, slot_in(pool.entries[current]), level), list_bytes);
-    measure(graph, code, rows, count, out);
+    measure_batch<kFine>(graph, code, batch, count, out);
     distance_count += count;
     const std::size_t kept = keep_nearer(pool.worst(), count, out, slots);
     for (std::size_t i = 0; i < kept; ++i) {
@@ -270,36 +312,68 @@ std::uint32_t Beam(const CodedGraph& shared, const std::uint8_t* code, Slot from
   return pool.size;
 }
 
-HWY_INLINE bool is_dominated(const CodedGraph& graph, CodeNeighbour candidate,
-                             const std::uint8_t* const* kept, std::size_t count) {
-  const std::uint8_t* const code = code_at(graph, candidate.slot());
+std::uint32_t Beam(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsigned level,
+                   std::uint32_t ef, BeamScratch& scratch) {
+  return graph.walks_fine ? beam_by<true>(graph, code, from, level, ef, scratch)
+                          : beam_by<false>(graph, code, from, level, ef, scratch);
+}
+
+// `code` is the candidate's.
+template <bool kFine>
+HWY_INLINE bool is_dominated(const CodedGraph& graph, const std::uint8_t* code,
+                             std::uint32_t distance, const Batch& kept, std::size_t count) {
   std::size_t i = 0;
   for (; i + 4 <= count; i += 4) {
     std::uint32_t out[4];
-    four_distances(graph, code, kept + i, out);
-    if (HWY_MIN(HWY_MIN(out[0], out[1]), HWY_MIN(out[2], out[3])) <= candidate.distance)
-      return true;
+    four_distances<kFine>(graph, code, kept, i, out);
+    if (HWY_MIN(HWY_MIN(out[0], out[1]), HWY_MIN(out[2], out[3])) <= distance) return true;
   }
   for (; i < count; ++i)
-    if (one_distance(graph, code, kept[i]) <= candidate.distance) return true;
+    if (one_distance<kFine>(graph, code, kept.coarse[i], kept.fine[i]) <= distance) return true;
   return false;
 }
 
-std::size_t Choose(const CodedGraph& graph, const CodeNeighbour* candidates, std::size_t count,
-                   CodeNeighbour* out, std::size_t out_max) {
-  const std::uint8_t* kept[kLinksMax];
+HWY_INLINE void join_cell(const CodedGraph& graph, Slot slot, std::uint8_t* cell) {
+  const std::uint8_t* const coarse = cell_at(graph.coarse, slot);
+  const std::span code(cell, graph.components);
+  if (graph.has_fine)
+    join_code(coarse, cell_at(graph.fine, slot), code);
+  else
+    join_coarse(coarse, code);
+  if (graph.has_extra)
+    std::memcpy(cell + graph.components, coarse + graph.components / 2, sizeof(float));
+}
+
+void JoinRow(const CodedGraph& graph, Slot slot, std::uint8_t* cell) {
+  join_cell(graph, slot, cell);
+}
+
+template <bool kFine>
+HWY_INLINE std::size_t choose_by(const CodedGraph& graph, std::span<const CodeNeighbour> candidates,
+                                 std::span<CodeNeighbour> out, BeamScratch& scratch) {
+  const Batch kept(scratch);
+  auto* const cell = reinterpret_cast<std::uint8_t*>(scratch.cell.data());
   std::size_t tree_left = 0, chosen = 0;
-  for (std::size_t i = 0; i < count; ++i) tree_left += is_tree_link(candidates[i].link);
-  for (std::size_t i = 0; i < count && chosen < out_max; ++i) {
-    const CodeNeighbour candidate = candidates[i];
-    if (is_tree_link(candidate.link))
+  for (const CodeNeighbour candidate : candidates) tree_left += is_tree_link(candidate.link);
+  for (const CodeNeighbour candidate : candidates) {
+    if (chosen == out.size()) break;
+    if (is_tree_link(candidate.link)) {
       --tree_left;
-    else if (chosen + tree_left >= out_max || is_dominated(graph, candidate, kept, chosen))
-      continue;
-    kept[chosen] = code_at(graph, candidate.slot());
+    } else {
+      if (chosen + tree_left >= out.size()) continue;
+      join_cell(graph, candidate.slot(), cell);
+      if (is_dominated<kFine>(graph, cell, candidate.distance, kept, chosen)) continue;
+    }
+    kept.set<kFine>(graph, chosen, candidate.slot());
     out[chosen++] = candidate;
   }
   return chosen;
+}
+
+std::size_t Choose(const CodedGraph& graph, std::span<const CodeNeighbour> candidates,
+                   std::span<CodeNeighbour> out, BeamScratch& scratch) {
+  return graph.has_fine ? choose_by<true>(graph, candidates, out, scratch)
+                        : choose_by<false>(graph, candidates, out, scratch);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -315,26 +389,33 @@ HWY_AFTER_NAMESPACE();
 
 namespace vexfs {
 
-HWY_EXPORT(Distance);
-HWY_EXPORT(Distances);
-HWY_EXPORT(CellDistance);
+HWY_EXPORT(RowDistance);
+HWY_EXPORT(CoarseDistance);
+HWY_EXPORT(JoinRow);
+HWY_EXPORT(Measure);
 HWY_EXPORT(Descend);
 HWY_EXPORT(Beam);
 HWY_EXPORT(Choose);
 
-std::uint32_t code_distance(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) {
-  VEXFS_ASSERT(a.size() == b.size() && a.size() % 64 == 0);
-  return HWY_DYNAMIC_DISPATCH(Distance)(a.data(), b.data(), a.size());
+std::uint32_t row_distance(std::span<const std::uint8_t> code, const std::uint8_t* coarse,
+                           const std::uint8_t* fine) {
+  VEXFS_ASSERT(code.size() % 128 == 0);
+  return HWY_DYNAMIC_DISPATCH(RowDistance)(code.data(), coarse, fine, code.size());
 }
 
-void code_distances(const CodedGraph& graph, const std::uint8_t* code, std::span<const Link> links,
-                    std::span<std::uint32_t> out) {
-  VEXFS_ASSERT(links.size() == out.size());
-  HWY_DYNAMIC_DISPATCH(Distances)(graph, code, links.data(), links.size(), out.data());
+std::uint32_t coarse_distance(std::span<const std::uint8_t> code, const std::uint8_t* coarse) {
+  VEXFS_ASSERT(code.size() % 128 == 0);
+  return HWY_DYNAMIC_DISPATCH(CoarseDistance)(code.data(), coarse, code.size());
 }
 
-std::uint32_t cell_distance(const CodedGraph& graph, const std::uint8_t* a, const std::uint8_t* b) {
-  return HWY_DYNAMIC_DISPATCH(CellDistance)(graph, a, b);
+void join_row(const CodedGraph& graph, Slot slot, std::span<std::uint8_t> cell) {
+  VEXFS_ASSERT(cell.size() >= graph.cell_bytes());
+  HWY_DYNAMIC_DISPATCH(JoinRow)(graph, slot, cell.data());
+}
+
+void measure(const CodedGraph& graph, const std::uint8_t* code, std::span<CodeNeighbour> neighbours,
+             BeamScratch& scratch) {
+  HWY_DYNAMIC_DISPATCH(Measure)(graph, code, neighbours, scratch);
 }
 
 Slot descend(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsigned top,
@@ -364,10 +445,10 @@ void beam(const CodedGraph& graph, const std::uint8_t* code, Slot from, unsigned
 }
 
 std::size_t choose_links(const CodedGraph& graph, std::span<const CodeNeighbour> candidates,
-                         std::span<CodeNeighbour> out) {
+                         std::span<CodeNeighbour> out, BeamScratch& scratch) {
   VEXFS_ASSERT(out.size() <= kLinksMax);
-  return HWY_DYNAMIC_DISPATCH(Choose)(graph, candidates.data(), candidates.size(), out.data(),
-                                      out.size());
+  if (scratch.cell.size() < graph.cell_bytes()) scratch.cell = Buffer::take(graph.cell_bytes());
+  return HWY_DYNAMIC_DISPATCH(Choose)(graph, candidates, out, scratch);
 }
 
 }  // namespace vexfs

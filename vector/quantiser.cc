@@ -183,6 +183,17 @@ float Quantiser::code_distance_limit(float true_distance) const {
   return distance + bias + kLimitDeviations * 2 * std::sqrt((distance + bias) / 6);
 }
 
+// A row's nibble stands for 16 steps: an error e between -8 and 7, of variance 255/12. The sum over
+// all of 2 d e + e² is padded_ × 21.5 too large; e² varies by about 364.
+float Quantiser::coarse_distance_limit(float code_distance) const {
+  if (dimension_ < kDimensionForLimitMin) return std::numeric_limits<float>::infinity();
+  constexpr float kSquare = 21.5f, kVariance = 21.25f, kSquaresVariance = 364;
+  constexpr float kCoarseDeviations = 3.0f;
+  const float distance = std::max(code_distance, 0.0f), n = static_cast<float>(padded_);
+  return distance + n * kSquare +
+         kCoarseDeviations * std::sqrt(4 * distance * kVariance + n * kSquaresVariance);
+}
+
 std::string Quantiser::encoded() const {
   std::string bytes;
   const auto append = [&](float value) {

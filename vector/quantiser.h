@@ -61,6 +61,8 @@ class Quantiser {
   // whose true distance (in squared steps) is such that this one is still better:
   // a candidate with a larger code distance than this need not be looked at.
   float code_distance_limit(float true_distance) const;
+  // The same for the coarse plane of codes: of rows whose distance by both planes is this.
+  float coarse_distance_limit(float code_distance) const;
 
   // All there is to it, for a saved graph; decode() refuses what does not fit.
   std::string encoded() const;

@@ -17,7 +17,7 @@ using namespace vexfs::test;
 namespace {
 
 constexpr std::uint64_t kSeed = 50;
-constexpr std::uint32_t kDimension = 16;
+constexpr std::uint32_t kDimension = 100;  // walks go over the coarse plane
 
 }  // namespace
 

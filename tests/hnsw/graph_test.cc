@@ -104,8 +104,17 @@ TEST_CASE("equal rows are all found") {
 TEST_CASE("rounds of erasing and inserting keep recall and reach") {
   CAPTURE(kSeed);
   const Metric metric = Metric::l2;
-  Mixture data(24, 40, kSeed);
-  Rows rows(24);
+  // Walks over both planes of the codes, and over the coarse one.
+  std::uint32_t dimension = 0;
+  SUBCASE("few components") {
+    dimension = 24;
+  }
+  SUBCASE("many") {
+    dimension = 130;
+  }
+  CAPTURE(dimension);
+  Mixture data(dimension, 40, kSeed);
+  Rows rows(dimension);
   Graph graph(rows, {.metric = metric});
   insert_new(graph, rows, data, metric, 2000);
   std::mt19937 rng(7);
@@ -127,7 +136,7 @@ TEST_CASE("rounds of erasing and inserting keep recall and reach") {
   }
   Graph fresh(rows, {.metric = metric});
   for (Slot slot : live) REQUIRE(fresh.insert(slot));
-  Mixture questions(24, 40, kSeed), same_questions(24, 40, kSeed);
+  Mixture questions(dimension, 40, kSeed), same_questions(dimension, 40, kSeed);
   const double changed = recall_of(graph, rows, metric, questions, 300, 10, 60);
   const double built = recall_of(fresh, rows, metric, same_questions, 300, 10, 60);
   MESSAGE("recall after changes " << changed << ", of a fresh build " << built);

@@ -16,6 +16,7 @@
 #include "base/buffer_pool.h"
 #include "tests/vector/targets.h"
 #include "vector/beam_search.h"
+#include "vector/code_planes.h"
 #include "vector/distance.h"
 #include "vector/encoder.h"
 
@@ -73,17 +74,29 @@ std::uint32_t code_distance_reference(std::span<const std::uint8_t> a,
 
 TEST_SUITE_BEGIN("vector/quantiser");
 
-TEST_CASE("code distances equal the reference on every target and size") {
+TEST_CASE("distances to a code in planes equal the reference on every target and size") {
   CAPTURE(kSeed);
   std::mt19937 rng(kSeed);
-  for (std::size_t size = 0; size <= 4224; size += size < 1024 ? 64 : 640) {
-    Code a(size + 64), b(size + 64);
+  for (std::size_t size = 0; size <= 4224; size += size < 1024 ? 128 : 640) {
+    Code a(size + 128), coarse(size / 2 + 64), fine(size / 2 + 64);
+    std::vector<std::uint8_t> b(size + 128), middle(size + 128);
     for (std::uint8_t& x : a.bytes()) x = static_cast<std::uint8_t>(rng());
-    for (std::uint8_t& x : b.bytes()) x = static_cast<std::uint8_t>(rng());
+    for (std::uint8_t& x : b) x = static_cast<std::uint8_t>(rng());
     std::ranges::fill(a.bytes().last(64), 255);  // the largest difference
-    std::ranges::fill(b.bytes().last(64), 0);
-    const std::uint32_t expected = code_distance_reference(a.bytes(), b.bytes());
-    on_every_target([&] { CHECK(code_distance(a.bytes(), b.bytes()) == expected); });
+    std::fill_n(b.end() - 64, 64, 0);
+    std::ranges::transform(b, middle.begin(), [](std::uint8_t x) { return (x & 0xf0) | 8; });
+    split_code(b, coarse.bytes().data(), fine.bytes().data());
+    const std::uint32_t expected = code_distance_reference(a.bytes(), b);
+    const std::uint32_t expected_coarse = code_distance_reference(a.bytes(), middle);
+    on_every_target([&] {
+      CHECK(row_distance(a.bytes(), coarse.bytes().data(), fine.bytes().data()) == expected);
+      CHECK(coarse_distance(a.bytes(), coarse.bytes().data()) == expected_coarse);
+    });
+    std::vector<std::uint8_t> joined(b.size());
+    join_code(coarse.bytes().data(), fine.bytes().data(), joined);
+    CHECK(joined == b);
+    join_coarse(coarse.bytes().data(), joined);
+    CHECK(joined == middle);
   }
 }
 
@@ -124,26 +137,39 @@ TEST_CASE("the order by codes is nearly the order by rows, for every metric and 
       const Sample sample(rng, metric, 200, dimension);
       const Quantiser quantiser = Quantiser::train(metric, dimension, sample.pointers);
       Code query_code(quantiser.cell_bytes()), row_code(quantiser.cell_bytes());
-      CodedGraph shape;
-      shape.code_bytes = quantiser.code_bytes();
-      shape.has_extra = quantiser.has_extra();
-      std::size_t beyond = 0, looked_at = 0;
+      const std::size_t components = quantiser.code_bytes();
+      Code coarse(components / 2), fine(components / 2);
+      std::size_t beyond = 0, beyond_coarse = 0, looked_at = 0;
       for (int q = 0; q < 20; ++q) {
         const std::vector<float>& query = sample.rows[static_cast<std::size_t>(q) * 7];
         const auto question = quantiser.encode_question(query, query_code.bytes());
         CHECK(question.fit.clipped <= quantiser.code_bytes() / 10);
         for (const auto& row : sample.rows) {
           quantiser.encode_row(row, row_code.bytes());
-          const auto by_codes = static_cast<float>(
-              cell_distance(shape, query_code.bytes().data(), row_code.bytes().data()));
+          const std::span<const std::uint8_t> code = query_code.bytes().first(components);
+          split_code(row_code.bytes().first(components), coarse.bytes().data(),
+                     fine.bytes().data());
+          float extra = 0;
+          if (quantiser.has_extra()) {
+            float x, y;
+            std::memcpy(&x, &query_code.bytes()[components], sizeof x);
+            std::memcpy(&y, &row_code.bytes()[components], sizeof y);
+            extra = (x - y) * (x - y);
+          }
+          const float by_codes = extra + static_cast<float>(row_distance(
+                                             code, coarse.bytes().data(), fine.bytes().data()));
+          const float by_coarse =
+              extra + static_cast<float>(coarse_distance(code, coarse.bytes().data()));
           const float exact = distance(metric, query, row);
           // Rows that are nearer than the limit says must not be left out, but for a few.
           beyond +=
               by_codes > quantiser.code_distance_limit(question.base + question.scale * exact);
+          beyond_coarse += by_coarse > quantiser.coarse_distance_limit(by_codes);
           ++looked_at;
         }
       }
       CHECK(static_cast<double>(beyond) <= 0.04 * static_cast<double>(looked_at));
+      CHECK(static_cast<double>(beyond_coarse) <= 0.01 * static_cast<double>(looked_at));
     }
 }
 
