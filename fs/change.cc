@@ -35,21 +35,18 @@ void Change::remove(Node& node) {
   one(node).removed = true;
 }
 
+void Change::log(One& change, WrittenSoFar written) {
+  const Node& node = *change.node;
+  if (change.removed) return transaction.erase(Tree::inode, ino_key(node.ino));
+  const std::uint64_t pending =
+      written.all ? FilePages::kNone : node.pages.first_pending(written.to);
+  change.logged = loggable(node, change.next, pending);
+  if (pending != FilePages::kNone && written.content != 0) change.logged.content = written.content;
+  transaction.put(Tree::inode, ino_key(node.ino), bytes_of(change.logged.encode()));
+}
+
 Result<> Change::commit(Volume::CommitOptions options, WrittenSoFar written) {
-  for (std::size_t i = 0; i < count_; ++i) {
-    One& change = (*all_)[i];
-    const Node& node = *change.node;
-    if (change.removed) {
-      transaction.erase(Tree::inode, ino_key(node.ino));
-      continue;
-    }
-    const std::uint64_t pending =
-        written.all ? FilePages::kNone : node.pages.first_pending(written.to);
-    change.logged = loggable(node, change.next, pending);
-    if (pending != FilePages::kNone && written.content != 0)
-      change.logged.content = written.content;
-    transaction.put(Tree::inode, ino_key(node.ino), bytes_of(change.logged.encode()));
-  }
+  for (std::size_t i = 0; i < count_; ++i) log((*all_)[i], written);
   VEXFS_TRY(const Lsn lsn, volume_.commit(transaction, options));
   extents_.reset();  // what follows may edit extents again
   for (std::size_t i = 0; i < count_; ++i) {

@@ -57,6 +57,7 @@ class Change {
   };
   using All = std::array<One, 4>;
   One& one(Node& node);
+  void log(One& change, WrittenSoFar written);
 
   Volume& volume_;
   std::unique_ptr<ExtentEdit> extents_;

@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <iterator>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -55,6 +56,12 @@ std::string json_of(std::string_view vector) {
   return text + "]";
 }
 
+// Not inline: parsed options are large, and a search wants the stack.
+[[gnu::noinline]] Result<> read_options(std::string_view text, QuestionOptions& into) {
+  VEXFS_TRY(into, parse_options(text));
+  return {};
+}
+
 Result<std::vector<le32>> vector_of(std::string_view text) {
   VEXFS_TRY(const Json json, parse_json(text));
   if (!json.is_array() || json.empty()) return fail(EINVAL, "xattr: not an array of numbers");
@@ -98,10 +105,12 @@ Result<std::string> ComputedXattrs::ask(const Caller& caller, NodeId node, std::
   VEXFS_TRY(const Asked asked, split(rest, true));
   VEXFS_TRY(const FileFacts facts, files_.facts(Ino{node}));
   if (!S_ISDIR(facts.mode)) return fail(ENODATA, "xattr: only directories can be searched");
-  Question question{.scope = Ino{node}, .caller = caller, .text = std::string(asked.question)};
-  VEXFS_TRY(question.options, parse_options(asked.options));
-  VEXFS_TRY(const Answer answer, engine_.ask(question));
-  return render(answer, question.options.format, kXattrBytesMax);
+  // On the heap, for a search wants the stack.
+  auto question = std::make_unique<Question>();
+  question->scope = Ino{node};
+  question->caller = caller;
+  question->text = asked.question;
+  return answer_to(*question, asked.options);
 }
 
 Result<std::string> ComputedXattrs::similar(const Caller& caller, NodeId node,
@@ -109,8 +118,14 @@ Result<std::string> ComputedXattrs::similar(const Caller& caller, NodeId node,
   VEXFS_TRY(const Asked asked, split(rest, false));
   VEXFS_TRY(const FileFacts facts, files_.facts(Ino{node}));
   if (!S_ISREG(facts.mode)) return fail(ENODATA, "xattr: only files have neighbours");
-  Question question{.scope = kRootIno, .caller = caller, .similar_to = Ino{node}};
-  VEXFS_TRY(question.options, parse_options(asked.options));
+  auto question = std::make_unique<Question>();
+  question->caller = caller;
+  question->similar_to = Ino{node};
+  return answer_to(*question, asked.options);
+}
+
+Result<std::string> ComputedXattrs::answer_to(Question& question, std::string_view options) {
+  VEXFS_CHECK(read_options(options, question.options));
   VEXFS_TRY(const Answer answer, engine_.ask(question));
   return render(answer, question.options.format, kXattrBytesMax);
 }

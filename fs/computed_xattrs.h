@@ -13,6 +13,7 @@ namespace vexfs {
 
 class Engine;
 class Files;
+struct Question;
 
 class ComputedXattrs {
  public:
@@ -38,6 +39,7 @@ class ComputedXattrs {
  private:
   Result<std::string> ask(const Caller&, NodeId node, std::string_view rest);
   Result<std::string> similar(const Caller&, NodeId node, std::string_view rest);
+  Result<std::string> answer_to(Question& question, std::string_view options);
   Files& files_;
   Engine& engine_;
   AnswerCache cache_;

@@ -55,7 +55,8 @@ struct Filled {
 // One transaction, from `from` on.
 Result<Filled> fill(FilesState& state, Node& node, std::uint64_t from, std::uint64_t to) {
   Volume& volume = state.volume;
-  ExtentEdit edit(volume, node.ino, Wait::allowed);
+  Change change(volume);
+  ExtentEdit& edit = change.edit_extents(node.ino, Wait::allowed);
   std::vector<Extent> taken;
   std::uint64_t blocks = 0;
   const auto run = [&]() -> Result<> {
@@ -78,7 +79,6 @@ Result<Filled> fill(FilesState& state, Node& node, std::uint64_t from, std::uint
         from += got.blocks;
       }
     }
-    Change change(volume);
     edit.log(change.transaction);
     change.edit(node).blocks += static_cast<std::uint64_t>(edit.blocks_added());
     return change.commit({});

@@ -55,9 +55,9 @@ Result<> Resize::commit(Wait wait) {
 
 Result<> make_hole(FilesState& state, Node& node, std::uint64_t from, std::uint64_t to) {
   while (from < to) {
-    ExtentEdit edit(state.volume, node.ino, Wait::allowed);
-    VEXFS_TRY(const std::uint64_t done, edit.remove(from, to, kRecordsMax));
     Change change(state.volume);
+    ExtentEdit& edit = change.edit_extents(node.ino, Wait::allowed);
+    VEXFS_TRY(const std::uint64_t done, edit.remove(from, to, kRecordsMax));
     edit.log(change.transaction);
     FilesState::erase_riders(change.transaction, node, from, done);
     Inode& next = change.edit(node);

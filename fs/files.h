@@ -130,6 +130,9 @@ class Files final : public FileView {
 
  private:
   explicit Files(std::unique_ptr<FilesState> state);
+  // A regular file of that name; counts a lookup. EEXIST for anything else.
+  Result<> find_existing(const Caller& caller, NodeId parent, std::string_view name, Wait wait,
+                         Entry& found);
   const std::unique_ptr<FilesState> state_;
 };
 

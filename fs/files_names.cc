@@ -78,6 +78,11 @@ struct NewNode {
   std::string_view target = {};  // of a symlink
 };
 
+struct NewName {
+  std::string_view text;
+  std::uint64_t cookie = 0;
+};
+
 // The inode of a new file that no name leads to: an orphan, from its first transaction on.
 Result<> make_orphan(FilesState& state, const Caller& caller, NodeId parent_id, mode_t mode,
                      Wait wait, NodeRef& node) {
@@ -99,11 +104,11 @@ Result<> make_orphan(FilesState& state, const Caller& caller, NodeId parent_id, 
   return change.commit({.wait = wait});
 }
 
-// The transaction that makes an inode under a name. With both locks held.
-Result<> log_node(FilesState& state, const Caller& caller, Node& parent, std::string_view name,
-                  const NewNode& what, Wait wait, Node& node) {
-  const Directory directory = state.directory(parent.ino);
-  VEXFS_TRY(const std::uint64_t cookie, directory.free_cookie(name, wait));
+// The transaction that makes an inode under a name. With both locks held. Not inline: what it needs
+// is not on the stack while the name is looked for.
+[[gnu::noinline]] Result<> log_node(FilesState& state, const Caller& caller, Node& parent,
+                                    const NewName& name, const NewNode& what, Wait wait,
+                                    Node& node) {
   Change change(state.volume);
   Inode& inode = change.edit(node);
   fill_inode(inode, caller, parent.inode, what.mode);
@@ -117,8 +122,9 @@ Result<> log_node(FilesState& state, const Caller& caller, Node& parent, std::st
   if (inode.is_regular()) inode.content = state.clock.next();
   VEXFS_CHECK(state.inherit_acl(change, parent, node, caller, wait));
   add_entry(change.edit(parent), inode.is_directory());
-  directory.put(change.transaction, name,
-                {.cookie = cookie, .ino = node.ino, .type = inode.mode & S_IFMT});
+  state.directory(parent.ino)
+      .put(change.transaction, name.text,
+           {.cookie = name.cookie, .ino = node.ino, .type = inode.mode & S_IFMT});
   return change.commit({.wait = wait});
 }
 
@@ -132,11 +138,13 @@ Result<> make_node(FilesState& state, const Caller& caller, NodeId parent_id, st
   {
     VEXFS_TRY(const auto hold, WriteHold::take(state.volume, *parent, wait));
     VEXFS_CHECK(check_alive_directory(*parent));
+    VEXFS_TRY(const std::uint64_t cookie, state.directory(parent->ino).free_cookie(name, wait));
     VEXFS_TRY(const Ino ino, state.new_ino(wait));
     node = state.nodes.pin(ino);
     node->loaded = true;  // nobody else knows the number yet
     VEXFS_TRY(const auto new_hold, WriteHold::take(state.volume, *node, wait));
-    VEXFS_CHECK(log_node(state, caller, *parent, name, what, wait, *node));
+    VEXFS_CHECK(
+        log_node(state, caller, *parent, {.text = name, .cookie = cookie}, what, wait, *node));
     made = state.entry_of(*node);
   }
   return {};  // the index hears of it when it has content
@@ -176,9 +184,9 @@ Result<Entry> Files::mknod(const Caller& caller, NodeId parent, std::string_view
   if (!known) return fail(EINVAL, "files: mknod of no known type");
   if (!S_ISCHR(mode) && !S_ISBLK(mode)) device = 0;
   NodeRef node;
-  Entry made;
-  VEXFS_CHECK(
-      make_node(*state_, caller, parent, name, {.mode = mode, .device = device}, wait, node, made));
+  Result<Entry> made;  // in its place
+  VEXFS_CHECK(make_node(*state_, caller, parent, name, {.mode = mode, .device = device}, wait, node,
+                        *made));
   state_->tell_closed(*node);  // nobody has it open
   return made;
 }
@@ -186,9 +194,9 @@ Result<Entry> Files::mknod(const Caller& caller, NodeId parent, std::string_view
 Result<Entry> Files::mkdir(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
                            Wait wait) {
   NodeRef node;
-  Entry made;
+  Result<Entry> made;
   VEXFS_CHECK(make_node(*state_, caller, parent, name, {.mode = (mode & 07777) | S_IFDIR}, wait,
-                        node, made));
+                        node, *made));
   return made;
 }
 
@@ -197,37 +205,41 @@ Result<Entry> Files::symlink(const Caller& caller, std::string_view target, Node
   if (target.empty()) return fail(ENOENT, "files: symlink to nothing");
   if (target.size() > kTargetBytesMax) return fail(ENAMETOOLONG, "files: target too long");
   NodeRef node;
-  Entry made;
+  Result<Entry> made;
   VEXFS_CHECK(make_node(*state_, caller, parent, name, {.mode = S_IFLNK | 0777, .target = target},
-                        wait, node, made));
+                        wait, node, *made));
   return made;
+}
+
+// The kernel sends CREATE only for names it believes absent; another client may have been
+// faster, and then O_CREAT without O_EXCL opens what is there.
+Result<> Files::find_existing(const Caller& caller, NodeId parent, std::string_view name, Wait wait,
+                              Entry& found) {
+  VEXFS_TRY(found, lookup(caller, parent, name, wait));
+  if (S_ISREG(found.attr.st_mode)) return {};
+  forget(found.node, 1);
+  return fail(EEXIST, "directory: the name is taken");
 }
 
 Result<Created> Files::create(const Caller& caller, NodeId parent, std::string_view name,
                               mode_t mode, int flags, Wait wait) {
+  Result<Created> created;  // what it becomes is made in its place
   NodeRef node;
-  Created created;
-  const auto made = make_node(*state_, caller, parent, name, {.mode = (mode & 07777) | S_IFREG},
-                              wait, node, created.entry);
+  auto made = make_node(*state_, caller, parent, name, {.mode = (mode & 07777) | S_IFREG}, wait,
+                        node, created->entry);
   if (made) {
     flags &= ~O_TRUNC;
     wait = Wait::allowed;  // the name is there now, and the node in memory
+  } else if (made.error().code == EEXIST && (flags & O_EXCL) == 0) {
+    made = find_existing(caller, parent, name, wait, created->entry);
+  }
+  if (!made) return std::unexpected(made.error());
+  if (const auto opened = open_file(caller, created->entry.node, flags, wait)) {
+    created->opened = *opened;
   } else {
-    // The kernel sends CREATE only for names it believes absent; another client may have been
-    // faster, and then O_CREAT without O_EXCL opens what is there.
-    if (made.error().code != EEXIST || (flags & O_EXCL)) return std::unexpected(made.error());
-    VEXFS_TRY(created.entry, lookup(caller, parent, name, wait));
-    if (!S_ISREG(created.entry.attr.st_mode)) {
-      forget(created.entry.node, 1);
-      return std::unexpected(made.error());
-    }
+    forget(created->entry.node, 1);
+    created = std::unexpected(opened.error());
   }
-  const auto opened = open_file(caller, created.entry.node, flags, wait);
-  if (!opened) {
-    forget(created.entry.node, 1);
-    return std::unexpected(opened.error());
-  }
-  created.opened = *opened;
   return created;
 }
 

@@ -135,10 +135,10 @@ Result<> FilesState::remove_closed(NodeRef node) {
 
 Result<> FilesState::finish_truncation(Node& node, std::uint64_t from) {
   for (bool all = false; !all;) {
-    ExtentEdit edit(volume, node.ino, Wait::allowed);
+    Change change(volume);
+    ExtentEdit& edit = change.edit_extents(node.ino, Wait::allowed);
     VEXFS_TRY(const std::uint64_t done, edit.remove(from, kBlocksEnd, kRecordsMax));
     all = done == kBlocksEnd;
-    Change change(volume);
     change.edit(node).blocks += static_cast<std::uint64_t>(edit.blocks_added());
     edit.log(change.transaction);
     if (all) change.transaction.erase(Tree::intent, truncate_intent_key(node.ino));
@@ -160,8 +160,8 @@ Result<> FilesState::recover() {
     VEXFS_CHECK(reap(ino));
   }
   std::vector<std::pair<Ino, std::uint64_t>> truncations;
-  VEXFS_CHECK(volume.scan(Tree::intent, Key().u8(kIntentTruncate),
-                          Key().u8(kIntentTruncate + 1), [&](Bytes key, Bytes value) {
+  VEXFS_CHECK(volume.scan(Tree::intent, Key().u8(kIntentTruncate), Key().u8(kIntentTruncate + 1),
+                          [&](Bytes key, Bytes value) {
                             KeyReader number(key);
                             number.u8();
                             const auto ino = static_cast<Ino>(number.u64());

@@ -69,7 +69,11 @@ class Hidden {
   Result<Entry> lookup_similar(const Caller&, const HiddenNode& parent, std::string_view name);
   Result<Entry> lookup_result(const Caller&, const HiddenNode& answer, std::string_view name);
 
-  Result<Question> question_of(const Caller&, const HiddenNode& answer) const;
+  // On the heap, for a search wants the stack.
+  Result<std::unique_ptr<Question>> question_of(const Caller&, const HiddenNode& answer) const;
+  // Asks anew, and keeps the listing.
+  Result<Listings::Ref> ask(const Caller&, const HiddenNode& answer);
+  // The one that is kept, if any.
   Result<Listings::Ref> listing_of(const Caller&, const HiddenNode& answer);
   // A file below `directory` by the path that an answer gave it. ENOENT, EACCES, ENOTDIR.
   Result<Ino> resolve(const Caller&, Ino directory, std::string_view path);

@@ -64,6 +64,12 @@ std::string status_text(const IndexCounts& counts) {
   return text;
 }
 
+// Not inline: what is parsed is large, and a search wants the stack.
+[[gnu::noinline]] Result<> parse_line(const std::string& line, Question& into) {
+  VEXFS_TRY(into, parse_question(line));
+  return {};
+}
+
 std::string listing_key(const Caller& caller, const HiddenNode& answer) {
   std::string key = format("{}:{}:", caller.uid, caller.gid);
   for (gid_t group : caller.groups) key += format("{},", group);
@@ -72,25 +78,30 @@ std::string listing_key(const Caller& caller, const HiddenNode& answer) {
 
 }  // namespace
 
-Result<Question> Hidden::question_of(const Caller& caller, const HiddenNode& answer) const {
-  VEXFS_TRY(QuestionOptions options, parse_options(answer.options));
-  return Question{.scope = answer.directory,
-                  .caller = caller,
-                  .text = answer.question,
-                  .similar_to = answer.similar_to,
-                  .options = std::move(options)};
+Result<std::unique_ptr<Question>> Hidden::question_of(const Caller& caller,
+                                                      const HiddenNode& answer) const {
+  auto question = std::make_unique<Question>();
+  VEXFS_TRY(question->options, parse_options(answer.options));
+  question->scope = answer.directory;
+  question->caller = caller;
+  question->text = answer.question;
+  question->similar_to = answer.similar_to;
+  return question;
+}
+
+Result<Listings::Ref> Hidden::ask(const Caller& caller, const HiddenNode& answer) {
+  VEXFS_TRY(const std::unique_ptr<Question> question, question_of(caller, answer));
+  VEXFS_TRY(Answer found, engine_.ask(*question));
+  auto listing = std::make_shared<const AnswerListing>(make_listing(std::move(found)));
+  listings_.keep(listing_key(caller, answer), listing);
+  return listing;
 }
 
 Result<Listings::Ref> Hidden::listing_of(const Caller& caller, const HiddenNode& answer) {
-  HiddenNode directory = answer;
-  directory.kind = Kind::answer;  // results.jsonl asks for its directory's listing
-  std::string key = listing_key(caller, directory);
-  if (Listings::Ref held = listings_.find(key)) return held;
-  VEXFS_TRY(const Question question, question_of(caller, directory));
-  VEXFS_TRY(Answer found, engine_.ask(question));
-  auto listing = std::make_shared<const AnswerListing>(make_listing(std::move(found)));
-  listings_.keep(std::move(key), listing);
-  return listing;
+  auto directory = std::make_unique<HiddenNode>(answer);
+  directory->kind = Kind::answer;  // results.jsonl asks for its directory's listing
+  if (Listings::Ref held = listings_.find(listing_key(caller, *directory))) return held;
+  return ask(caller, *directory);
 }
 
 Result<Opened> Hidden::opendir(const Caller& caller, NodeId node, Wait wait) {
@@ -100,10 +111,7 @@ Result<Opened> Hidden::opendir(const Caller& caller, NodeId node, Wait wait) {
   if (handle->node->kind == Kind::answer) {
     if (wait == Wait::never) return fail(EAGAIN, "hidden: a search has to run");
     // Opening asks anew: what changed since the last `ls` must show.
-    VEXFS_TRY(const Question question, question_of(caller, *handle->node));
-    VEXFS_TRY(Answer answer, engine_.ask(question));
-    handle->listing = std::make_shared<const AnswerListing>(make_listing(std::move(answer)));
-    listings_.keep(listing_key(caller, *handle->node), handle->listing);
+    VEXFS_TRY(handle->listing, ask(caller, *handle->node));
   }
   return Opened{.handle = keep(std::move(handle)), .keep_cache = false};
 }
@@ -127,8 +135,8 @@ Result<Ino> Hidden::resolve(const Caller& caller, Ino directory, std::string_vie
 
 std::string Hidden::answer_line(const Caller& caller, const HiddenNode& query,
                                 const std::string& line) {
-  auto question = parse_question(line);
-  if (!question) return error_line(question.error());
+  const auto question = std::make_unique<Question>();
+  if (const auto parsed = parse_line(line, *question); !parsed) return error_line(parsed.error());
   question->scope = query.directory;
   question->caller = caller;
   if (!question->similar_path.empty()) {

@@ -221,7 +221,8 @@ Result<> WriteBack::commit_placed(Placing& placing) {
 // One transaction; how many of `extents` it has taken.
 Result<std::size_t> WriteBack::commit_some(Node& node, std::span<const PlacedExtent> extents,
                                            Wait wait) {
-  ExtentEdit edit(volume_, node.ino, wait);
+  Change change(volume_);
+  ExtentEdit& edit = change.edit_extents(node.ino, wait);
   std::size_t taken = 0;
   for (; taken < extents.size() && edit.log_bytes() < kLogBytes; ++taken) {
     const auto& [extent, in_place] = extents[taken];
@@ -229,7 +230,6 @@ Result<std::size_t> WriteBack::commit_some(Node& node, std::span<const PlacedExt
   }
   const std::uint64_t from = extents.front().extent.block, to = extents[taken - 1].extent.end();
 
-  Change change(volume_);
   edit.log(change.transaction);
   const FilePages::Blocks riders = node.pages.riders_written(from, to);
   for (const std::uint64_t block : riders)

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <new>
 
 #include "base/assert.h"
+#include "base/buffer_pool.h"
 #include "hnsw/graph.h"
 #include "vector/distance.h"
 #include "vector/float_mode.h"
@@ -13,6 +15,13 @@ namespace {
 
 constexpr std::size_t kBatchRows = 64;
 
+// In pooled memory: a kilobyte.
+struct Batch {
+  std::array<const float*, kBatchRows> rows;
+  std::array<Slot, kBatchRows> slots;
+  std::array<float, kBatchRows> distances;
+};
+
 }  // namespace
 
 std::vector<Neighbour> exact_search(const Rows& rows, Metric metric, std::span<const float> query,
@@ -21,14 +30,13 @@ std::vector<Neighbour> exact_search(const Rows& rows, Metric metric, std::span<c
   FlushDenormals flush;
   std::vector<Neighbour> nearest;  // a heap, farthest on top
   if (k == 0) return nearest;
-  std::array<Slot, kBatchRows> slots;
-  std::array<const float*, kBatchRows> batch;
-  std::array<float, kBatchRows> out;
+  const Buffer memory = Buffer::take(sizeof(Batch));
+  Batch& batch = *new (memory.data()) Batch;
   std::size_t count = 0;
   const auto measure = [&] {
-    distances(metric, query, {batch.data(), count}, {out.data(), count});
+    distances(metric, query, {batch.rows.data(), count}, {batch.distances.data(), count});
     for (std::size_t i = 0; i < count; ++i) {
-      const Neighbour seen{.distance = out[i], .slot = slots[i]};
+      const Neighbour seen{.distance = batch.distances[i], .slot = batch.slots[i]};
       if (nearest.size() == k) {
         if (seen >= nearest.front()) continue;
         std::ranges::pop_heap(nearest);
@@ -42,8 +50,8 @@ std::vector<Neighbour> exact_search(const Rows& rows, Metric metric, std::span<c
   const std::uint32_t end = rows.size();
   for (Slot slot = 0; slot < end; ++slot) {
     if (!accept(slot)) continue;
-    slots[count] = slot;
-    batch[count] = rows.row(slot);
+    batch.slots[count] = slot;
+    batch.rows[count] = rows.row(slot);
     if (++count == kBatchRows) measure();
   }
   measure();

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 
+#include "base/buffer_pool.h"
 #include "vector/distance.h"
 
 namespace vexfs {
@@ -76,9 +78,13 @@ class Nearest {
 std::vector<Neighbour> Space::scan(std::span<const float> query, Slot from, Slot to,
                                    std::uint32_t k, Graph::Accept accept) const {
   constexpr std::uint32_t kBatch = 64;
-  std::array<const float*, kBatch> rows;
-  std::array<Slot, kBatch> slots;
-  std::array<float, kBatch> found;
+  struct Batch {
+    std::array<const float*, kBatch> rows;
+    std::array<Slot, kBatch> slots;
+    std::array<float, kBatch> found;
+  };
+  const Buffer memory = Buffer::take(sizeof(Batch));  // a kilobyte: not on the stack
+  auto& [rows, slots, found] = *new (memory.data()) Batch;
   Nearest nearest(k);
   for (Slot next = from; next < to;) {
     std::uint32_t count = 0;

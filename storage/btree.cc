@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -11,6 +12,22 @@
 namespace vexfs {
 
 namespace {
+
+// A key, as long as its scan lasts.
+class KeptKey {
+ public:
+  void operator=(Bytes key) {
+    VEXFS_ASSERT(key.size() <= kKeyBytesMax);
+    size_ = static_cast<std::uint16_t>(key.size());
+    std::copy(key.begin(), key.end(), raw_);
+  }
+  operator Bytes() const { return {raw_, size_}; }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  std::uint16_t size_ = 0;
+  std::byte raw_[kKeyBytesMax];
+};
 
 // Pairs of a leaf, copied so that the latch is free while a visitor looks at them.
 class PairCopy {
@@ -115,12 +132,28 @@ CachedPage* BTree::find_leaf(Bytes key, PageWait::Missing& missing) const {
   return nullptr;
 }
 
-CachedPage* BTree::next_leaf(Bytes from, Cursor& cursor, PageWait::Missing& missing) const {
+struct BTree::Cursor {
+  PageRef parent;  // none: the root is a leaf
+  unsigned index = 0;
+  std::uint64_t version = 0;
+  std::size_t ahead = 0;  // leaves to read with one that is missing
+  PairCopy pairs;         // of the leaf
+  // In pooled memory, as the pairs are: on the stack they would be a quarter of it.
+  struct Keys {
+    KeptKey next;          // of the next leaf; the lowest wanted of it
+    KeptKey upper;         // lowest key beyond the leaf; empty: it is the last
+    KeptKey parent_upper;  // lowest key beyond the parent; empty: no end
+  };
+  const Buffer memory = Buffer::take(sizeof(Keys));
+  Keys& keys = *new (memory.data()) Keys;
+};
+
+CachedPage* BTree::next_leaf(Cursor& cursor, PageWait::Missing& missing) const {
   missing = {};
   const auto leaf_of_parent = [&]() REQUIRES_SHARED(latch_) {
     const PageView view = cursor.parent->view();
     const bool last = cursor.index + 1 == view.count();
-    cursor.upper = last ? cursor.parent_upper : std::string(as_text(view.key(cursor.index + 1)));
+    cursor.keys.upper = last ? Bytes(cursor.keys.parent_upper) : view.key(cursor.index + 1);
     const PagePointer pointer = view.child(cursor.index);
     CachedPage* const leaf = cache_.find(pointer);
     if (leaf == nullptr) {
@@ -134,7 +167,10 @@ CachedPage* BTree::next_leaf(Bytes from, Cursor& cursor, PageWait::Missing& miss
     ++cursor.index;
     return leaf_of_parent();
   }
-  cursor = {};
+  cursor.parent = {};
+  cursor.version = 0;
+  cursor.keys.upper = Bytes{};
+  cursor.keys.parent_upper = Bytes{};
   PagePointer pointer = root_.page;
   for (unsigned level = root_.level; !pointer.none(); --level) {
     CachedPage* const page = cache_.find(pointer);
@@ -144,14 +180,14 @@ CachedPage* BTree::next_leaf(Bytes from, Cursor& cursor, PageWait::Missing& miss
     }
     if (level == 0) return page;  // the root
     const PageView view = page->view();
-    const unsigned index = view.child_of(from);
+    const unsigned index = view.child_of(cursor.keys.next);
     if (level == 1) {
       cursor.parent = PageRef(page);
       cursor.index = index;
       cursor.version = version_;
       return leaf_of_parent();
     }
-    if (index + 1 < view.count()) cursor.parent_upper = as_text(view.key(index + 1));
+    if (index + 1 < view.count()) cursor.keys.parent_upper = view.key(index + 1);
     pointer = view.child(index);
   }
   return nullptr;
@@ -221,35 +257,51 @@ std::vector<PageCache::Wanted> BTree::leaves_after(Bytes key, Bytes to, std::siz
   return wanted;
 }
 
-Result<> BTree::scan(Bytes from, Bytes to, Visit visit, Wait wait) {
+Result<> BTree::load_leaf(Cursor& cursor, Bytes to, const PageWait::Missing& missing,
+                          PageWait& pages) {
   // A scan that has missed before is likely to go on: it then takes ever more leaves at once.
   constexpr std::size_t kAheadMax = 64;
-  std::size_t ahead = 0;
-  std::string next(as_text(from));
-  PairCopy pairs;
-  Cursor cursor;
-  for (;;) {
-    PageWait pages;
-    for (;;) {
-      PageWait::Missing missing;
-      std::vector<PageCache::Wanted> more;
-      {
-        SharedLatchRead lock(latch_);
-        const CachedPage* const leaf = next_leaf(as_bytes(next), cursor, missing);
-        if (missing.pointer.none()) {
-          if (leaf == nullptr) return {};
-          pairs.take(leaf->view(), as_bytes(next), to);
-          break;
-        }
-        if (missing.level == 0 && ahead > 0) more = leaves_after(as_bytes(next), to, ahead);
-      }
-      if (wait == Wait::never) return fail(EAGAIN, "tree: page not in memory");
-      if (missing.level == 0) ahead = std::min(kAheadMax, 4 * ahead + 1);
-      VEXFS_CHECK(pages.load(cache_, missing, more));
+  std::vector<PageCache::Wanted> more;
+  if (missing.level == 0) {
+    if (cursor.ahead > 0) {
+      SharedLatchRead lock(latch_);
+      more = leaves_after(cursor.keys.next, to, cursor.ahead);
     }
-    if (!pairs.visit(visit)) return {};
-    if (cursor.upper.empty() || (!to.empty() && cursor.upper >= as_text(to))) return {};
-    next = cursor.upper;
+    cursor.ahead = std::min(kAheadMax, 4 * cursor.ahead + 1);
+  }
+  return pages.load(cache_, missing, std::move(more));
+}
+
+Result<bool> BTree::next_pairs(Cursor& cursor, Bytes to, Wait wait) {
+  PageWait pages;
+  for (;;) {
+    PageWait::Missing missing;
+    {
+      SharedLatchRead lock(latch_);
+      const CachedPage* const leaf = next_leaf(cursor, missing);
+      if (missing.pointer.none()) {
+        if (leaf == nullptr) return false;
+        cursor.pairs.take(leaf->view(), cursor.keys.next, to);
+        return true;
+      }
+    }
+    if (wait == Wait::never) return fail(EAGAIN, "tree: page not in memory");
+    VEXFS_CHECK(load_leaf(cursor, to, missing, pages));
+  }
+}
+
+Result<> BTree::scan(Bytes from, Bytes to, Visit visit, Wait wait) {
+  Cursor cursor;
+  cursor.keys.next = from;
+  for (;;) {
+    {
+      VEXFS_TRY(const bool some, next_pairs(cursor, to, wait));
+      if (!some) return {};
+    }
+    if (!cursor.pairs.visit(visit)) return {};
+    const auto& [next, upper, parent_upper] = cursor.keys;
+    if (upper.empty() || (!to.empty() && as_text(upper) >= as_text(to))) return {};
+    cursor.keys.next = upper;
   }
 }
 

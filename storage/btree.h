@@ -97,16 +97,13 @@ class BTree {
   // The leaf for `key`, or what is missing on the way.
   CachedPage* find_leaf(Bytes key, PageWait::Missing& missing) const REQUIRES_SHARED(latch_);
   // Where a scan is: a leaf's parent, good as long as the tree has not changed.
-  struct Cursor {
-    PageRef parent;  // none: the root is a leaf
-    unsigned index = 0;
-    std::uint64_t version = 0;
-    std::string parent_upper;  // lowest key beyond the parent; empty: no end
-    std::string upper;         // lowest key beyond the leaf; empty: it is the last
-  };
-  // The next leaf of a scan, or its first, which holds `from`.
-  CachedPage* next_leaf(Bytes from, Cursor& cursor, PageWait::Missing& missing) const
-      REQUIRES_SHARED(latch_);
+  struct Cursor;
+  // The next leaf of a scan, or its first, which holds `cursor.next`.
+  CachedPage* next_leaf(Cursor& cursor, PageWait::Missing& missing) const REQUIRES_SHARED(latch_);
+  // Its pairs before `to`, copied. False: there are none any more.
+  Result<bool> next_pairs(Cursor& cursor, Bytes to, Wait wait);
+  // What next_pairs() did not find in memory.
+  Result<> load_leaf(Cursor& cursor, Bytes to, const PageWait::Missing& missing, PageWait& pages);
   // The children beside the one for `key` that lie before `to` and are not in memory, after it
   // and at most `max`; of the lowest parent that is in memory.
   std::vector<PageCache::Wanted> leaves_after(Bytes key, Bytes to, std::size_t max) const

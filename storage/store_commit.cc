@@ -88,7 +88,7 @@ Result<Lsn> Store::commit(Transaction& transaction, CommitOptions options) {
   if (strict && options.wait == Wait::never) return fail(EAGAIN, "volume: waits for the disk");
   Timed timed(commit_metrics().took);
   const Plan plan = Plan::of(transaction.log(), options.freeing);
-  PageWait pages;
+  std::unique_ptr<PageWait> pages;  // made when one is missing
   bool tried_checkpoint = false;
   for (;;) {
     PageWait::Missing missing;
@@ -104,7 +104,8 @@ Result<Lsn> Store::commit(Transaction& transaction, CommitOptions options) {
     if (options.wait == Wait::never) return fail(EAGAIN, "volume: not without waiting");
     if (outcome == Outcome::missing) {
       commit_metrics().misses.add();
-      VEXFS_CHECK(pages.load(cache_, missing));
+      if (!pages) pages = std::make_unique<PageWait>();
+      VEXFS_CHECK(pages->load(cache_, missing));
     } else {
       VEXFS_CHECK(make_room(outcome, tried_checkpoint));
     }

@@ -37,9 +37,9 @@ namespace {
 
 // DESIGN asks for 4096; the table says which are above it still: those that make room, place
 // content or log many extents.
-constexpr std::size_t kLimit = 6144;
+constexpr std::size_t kLimit = 4224;
 // Of the pool that questions wait on: a search is no operation that a file waits for.
-constexpr std::size_t kQuestionLimit = 8192;
+constexpr std::size_t kQuestionLimit = 5632;
 
 // Resolving a name at its first call takes the dynamic linker some 3 KiB; in the daemon that is
 // over for our own calls before main() (-z now). Here libraries do the same.
@@ -197,7 +197,8 @@ class Driver {
     CAPTURE(std::strerror(code));
     CHECK(result >= 0);
     for (const ThreadDepth& each : thread_depths())
-      if (each.name == "fuse-files" || each.name == "fuse-ask" || each.name == "vexfs-files")
+      if (each.name == "fuse-names" || each.name == "fuse-content" || each.name == "fuse-ask" ||
+          each.name == "vexfs-files")
         pools.record(each.name + ": " + name, each.bytes);
       else
         others.record(each.name, each.bytes);
