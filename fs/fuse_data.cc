@@ -56,7 +56,7 @@ void on_read(fuse_req_t req, fuse_ino_t node, std::size_t size, off_t offset,
     VEXFS_TRY(data.bytes, files.read(caller, of, handle, from, data.buffer.bytes(), wait));
     return data;
   };
-  serve(req, FuseOp::read, kind_of(node), call, NodeId{node}, file->fh,
+  serve(req, FuseOp::read, kind_of_content(node), call, NodeId{node}, file->fh,
         static_cast<std::uint64_t>(offset), size);
 }
 
@@ -67,7 +67,7 @@ void on_write(fuse_req_t req, fuse_ino_t node, const char* data, std::size_t siz
     VEXFS_TRY(const std::size_t bytes, files.write(caller, of, handle, at, from, wait));
     return BytesWritten{.bytes = bytes};
   };
-  serve(req, FuseOp::write, kind_of(node), call, NodeId{node}, file->fh,
+  serve(req, FuseOp::write, kind_of_content(node), call, NodeId{node}, file->fh,
         static_cast<std::uint64_t>(offset), as_bytes({data, size}));
 }
 
@@ -77,7 +77,7 @@ void on_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t offset, off_t
                        std::uint64_t handle, int how, std::uint64_t from, std::uint64_t bytes) {
     return files.fallocate(caller, of, handle, how, from, bytes, wait);
   };
-  serve(req, FuseOp::fallocate, kind_of(node), call, NodeId{node}, file->fh, mode,
+  serve(req, FuseOp::fallocate, kind_of_content(node), call, NodeId{node}, file->fh, mode,
         static_cast<std::uint64_t>(offset), static_cast<std::uint64_t>(length));
 }
 
@@ -89,7 +89,7 @@ void on_lseek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence,
     VEXFS_TRY(const auto found, files.lseek(caller, of, handle, from, direction, wait));
     return SeekOffset{.offset = found};
   };
-  serve(req, FuseOp::lseek, kind_of(node), call, NodeId{node}, file->fh,
+  serve(req, FuseOp::lseek, kind_of_content(node), call, NodeId{node}, file->fh,
         static_cast<std::uint64_t>(offset), whence);
 }
 
@@ -104,7 +104,7 @@ void on_copy_file_range(fuse_req_t req, fuse_ino_t from, off_t from_offset, fuse
               files.copy_range(caller, source, source_offset, target, target_offset, bytes, wait));
     return BytesWritten{.bytes = copied};
   };
-  serve(req, FuseOp::copy_file_range, kind_of(from), call, NodeId{from},
+  serve(req, FuseOp::copy_file_range, kind_of_content(from), call, NodeId{from},
         static_cast<std::uint64_t>(from_offset), NodeId{to}, static_cast<std::uint64_t>(to_offset),
         std::uint64_t{length}, flags);
 }
@@ -112,7 +112,7 @@ void on_copy_file_range(fuse_req_t req, fuse_ino_t from, off_t from_offset, fuse
 void on_flush(fuse_req_t req, fuse_ino_t node, fuse_file_info* file) noexcept {
   const auto call = [](FileSystem& files, const Caller& caller, Wait wait, NodeId of,
                        std::uint64_t handle) { return files.flush(caller, of, handle, wait); };
-  serve(req, FuseOp::flush, kind_of(node), call, NodeId{node}, file->fh);
+  serve(req, FuseOp::flush, kind_of_content(node), call, NodeId{node}, file->fh);
 }
 
 void on_release(fuse_req_t req, fuse_ino_t node, fuse_file_info* file) noexcept {
@@ -127,19 +127,21 @@ using SyncCall = void (FileSystem::*)(const Caller&, NodeId, std::uint64_t, bool
 // fsync of a file may not, for programs take its EINTR for lost data.
 void sync(fuse_req_t req, FuseOp op, SyncCall call, NodeId node, bool data_only,
           std::uint64_t handle) {
-  const RequestKind kind = kind_of(node);
-  FileSystem& files = border_of(req).files;
+  const RequestKind kind = kind_of_content(node);
+  FuseBorder& border = border_of(req);
   const Caller caller = caller_of(req, kind);
   Reply reply(req, op);
-  if (kind == RequestKind::file) {
-    return (files.*call)(
-        caller, node, handle, data_only,
-        [mine = std::move(reply)](Result<> result) mutable { std::move(mine).send(result); });
+  auto place = border.parked.take(0);
+  if (kind == RequestKind::content) {
+    return (border.files.*call)(caller, node, handle, data_only,
+                                [mine = std::move(reply), place = std::move(place)](
+                                    Result<> result) mutable { std::move(mine).send(result); });
   }
-  (files.*call)(caller, node, handle, data_only,
-                [waiting = ParkedReply(std::move(reply))](Result<> result) mutable {
-                  if (auto mine = waiting.claim()) std::move(*mine).send(result);
-                });
+  (border.files.*call)(
+      caller, node, handle, data_only,
+      [waiting = ParkedReply(std::move(reply)), place = std::move(place)](Result<> result) mutable {
+        if (auto mine = waiting.claim()) std::move(*mine).send(result);
+      });
 }
 
 void on_fsync(fuse_req_t req, fuse_ino_t node, int data_only, fuse_file_info* file) noexcept {

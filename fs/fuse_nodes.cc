@@ -73,7 +73,9 @@ void on_setattr(fuse_req_t req, fuse_ino_t node, struct stat* attr, int to_set,
                 fuse_file_info*) noexcept {
   const auto call = [](FileSystem& files, const Caller& caller, Wait wait, NodeId of,
                        const SetAttr& change) { return files.setattr(caller, of, change, wait); };
-  serve(req, FuseOp::setattr, kind_of(node), call, NodeId{node}, to_set_attr(*attr, to_set));
+  const bool cuts = (to_set & FUSE_SET_ATTR_SIZE) != 0;
+  serve(req, FuseOp::setattr, cuts ? kind_of_content(node) : kind_of(node), call, NodeId{node},
+        to_set_attr(*attr, to_set));
 }
 
 void on_readlink(fuse_req_t req, fuse_ino_t node) noexcept {
@@ -150,7 +152,7 @@ void on_statfs(fuse_req_t req, fuse_ino_t node) noexcept {
   const auto call = [](FileSystem& files, const Caller&, Wait wait, NodeId of) {
     return files.statfs(of, wait);
   };
-  serve(req, FuseOp::statfs, RequestKind::file, call, NodeId{node});
+  serve(req, FuseOp::statfs, RequestKind::names, call, NodeId{node});
 }
 
 }  // namespace

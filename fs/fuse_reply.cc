@@ -210,6 +210,10 @@ void ParkedReply::on_interrupt(fuse_req_t req, void* data) noexcept {
     reply.req_ = nullptr;  // the claimer owns it
 }
 
+bool ParkedReply::interrupted() const {
+  return state_->phase.load() == State::Phase::answered;
+}
+
 std::optional<Reply> ParkedReply::claim() {
   auto expected = State::Phase::waiting;
   if (!state_->phase.compare_exchange_strong(expected, State::Phase::answered)) return std::nullopt;

@@ -149,6 +149,8 @@ class ParkedReply {
   explicit ParkedReply(Reply reply);
   ParkedReply(ParkedReply&&) noexcept = default;
   ~ParkedReply();
+  // Whether an interrupt has answered: what is asked need not be found out any more.
+  bool interrupted() const;
   // The reply, or nothing when an interrupt has answered.
   std::optional<Reply> claim();
 

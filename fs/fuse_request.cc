@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/fuse_request.h"
 
-#include "base/metrics.h"
 #include "fs/fuse_wire.h"
 
 namespace vexfs {
@@ -18,7 +17,7 @@ Caller caller_of(fuse_req_t req, RequestKind kind) {
                 .umask = context->umask,
                 .kills_set_id = wire_request().kills_set_id};
   // root's groups decide nothing, and reading them (from /proc) costs about 20 us.
-  if (kind == RequestKind::file || caller.uid == 0) return caller;
+  if (kind != RequestKind::question || caller.uid == 0) return caller;
   caller.groups.resize(kGroupsMax);
   int count = fuse_req_getgroups(req, kGroupsMax, caller.groups.data());
   if (count > kGroupsMax) {
@@ -28,12 +27,6 @@ Caller caller_of(fuse_req_t req, RequestKind kind) {
   // An asker that is gone, or lives in another pid name space, has no groups that we can see.
   caller.groups.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
   return caller;
-}
-
-void count_parked() {
-  static Counter& parked =
-      metrics::counter("vexfs_fuse_parked_total", "Requests that had to wait on a worker");
-  parked.add();
 }
 
 }  // namespace vexfs

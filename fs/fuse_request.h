@@ -4,8 +4,7 @@
 //   received on a libfuse thread -> called with Wait::never -> answered there, or, on EAGAIN:
 //   arguments copied to the heap -> called with Wait::allowed on a worker -> answered there
 //
-// How many are parked is bounded by the kernel (max_background, and one per waiting thread), so
-// the hand-over queue need not be.
+// How many are parked, and how much they carry, is bounded (fs/parked_requests.h).
 // Only fs/fuse_*.cc include this.
 #pragma once
 #include <algorithm>
@@ -19,24 +18,49 @@
 #include "base/buffer_pool.h"
 #include "base/workers.h"
 #include "fs/fuse_reply.h"
+#include "fs/parked_requests.h"
 
 namespace vexfs {
 
+// How a request is treated when it has to wait.
+enum class RequestKind : std::uint8_t {
+  names,     // names and attributes of ordinary nodes: never interrupted, no supplementary groups
+  content,   // the content of ordinary files: the same, on workers of their own
+  question,  // of computed nodes: the caller's groups are read, EINTR on interrupt
+};
+inline RequestKind kind_of(NodeId node) {
+  return is_hidden(node) ? RequestKind::question : RequestKind::names;
+}
+inline RequestKind kind_of_content(NodeId node) {
+  return is_hidden(node) ? RequestKind::question : RequestKind::content;
+}
+
 // What the requests of one mount share; libfuse carries it as user data.
 struct FuseBorder {
-  FuseBorder(FileSystem& f, unsigned cores)
+  FuseBorder(FileSystem& f, unsigned cores, ParkedRequests::Limits limits = {})
       : files(f),
-        file_workers(std::make_unique<Workers>("fuse-files", 4 * cores + 4)),
+        parked(limits),
+        name_workers(std::make_unique<Workers>("fuse-names", 4 * cores + 4)),
+        content_workers(std::make_unique<Workers>("fuse-content", 4 * cores + 4)),
         question_workers(std::make_unique<Workers>("fuse-ask", cores + 2)) {}
   // Answers what is parked and ends the workers.
   void finish() {
-    file_workers.reset();
+    name_workers.reset();
+    content_workers.reset();
     question_workers.reset();
   }
 
+  Workers& workers(RequestKind kind) {
+    return kind == RequestKind::names     ? *name_workers
+           : kind == RequestKind::content ? *content_workers
+                                          : *question_workers;
+  }
+
   FileSystem& files;
-  // Two pools, so that slow searches never stand before a read of an ordinary file.
-  std::unique_ptr<Workers> file_workers;
+  ParkedRequests parked;
+  // Names and attributes are mostly in memory, and what has to wait there waits shortly: reads
+  // that hang in a slow disk, or slow searches, must not stand before them.
+  std::unique_ptr<Workers> name_workers, content_workers;
   std::unique_ptr<Workers> question_workers;
   std::move_only_function<void()> on_ready;  // INIT has been received
   bool writeback_wanted = false;
@@ -47,20 +71,8 @@ inline FuseBorder& border_of(fuse_req_t req) {
   return *static_cast<FuseBorder*>(fuse_req_userdata(req));
 }
 
-// How a request is treated when it has to wait.
-enum class RequestKind : bool {
-  file,      // of ordinary nodes: never interrupted, no supplementary groups
-  question,  // of computed ones: the caller's groups are read, EINTR on interrupt
-};
-inline RequestKind kind_of(NodeId node) {
-  return is_hidden(node) ? RequestKind::question : RequestKind::file;
-}
-
 // On whose behalf the request runs.
 Caller caller_of(fuse_req_t req, RequestKind kind);
-// Counts a request that has to wait.
-void count_parked();
-
 namespace parked {
 
 // An argument as a parked request keeps it, and as the call takes it again.
@@ -75,6 +87,14 @@ inline Buffer own(Bytes bytes) {
 template <class T>
 T own(T plain) {
   return plain;
+}
+// What it carries beside itself.
+inline std::size_t bytes_of(Bytes bytes) {
+  return bytes.size();
+}
+template <class T>
+std::size_t bytes_of(const T&) {
+  return 0;
 }
 inline std::string_view lend(const std::string& text) {
   return text;
@@ -94,8 +114,8 @@ const T& lend(const T& plain) {
 template <class Call, class... Args>
 [[gnu::noinline]] void park(Reply reply, const Caller& caller, RequestKind kind, Call call,
                             const Args&... args) {
-  count_parked();
   FuseBorder& border = border_of(reply.request());
+  auto place = border.parked.take((parked::bytes_of(args) + ... + 0));
   auto again = [&border, call, caller, args_kept = std::make_tuple(parked::own(args)...)] {
     return std::apply(
         [&](const auto&... kept) {
@@ -103,17 +123,16 @@ template <class Call, class... Args>
         },
         args_kept);
   };
-  if (kind == RequestKind::file) {
-    border.file_workers->submit([again = std::move(again), reply = std::move(reply)]() mutable {
-      std::move(reply).send(again());
-    });
-    return;
-  }
-  border.question_workers->submit(
-      [again = std::move(again), waiting = ParkedReply(std::move(reply))]() mutable {
-        const auto result = again();
-        if (auto mine = waiting.claim()) std::move(*mine).send(result);
-      });
+  Workers& workers = border.workers(kind);
+  if (kind != RequestKind::question)
+    return workers.submit([again = std::move(again), reply = std::move(reply),
+                           place = std::move(place)]() mutable { std::move(reply).send(again()); });
+  workers.submit([again = std::move(again), waiting = ParkedReply(std::move(reply)),
+                  place = std::move(place)]() mutable {
+    if (waiting.interrupted()) return;
+    const auto result = again();
+    if (auto mine = waiting.claim()) std::move(*mine).send(result);
+  });
 }
 
 // Asks `call(FileSystem&, const Caller&, Wait, args...)` and answers `req` with its result.

@@ -130,7 +130,8 @@ class Arguments {
 
 class LibfuseSession final : public FuseSession {
  public:
-  LibfuseSession(FileSystem& files, unsigned cores) : cores_(cores), border_(files, cores) {}
+  LibfuseSession(FileSystem& files, unsigned cores, ParkedRequests::Limits parked)
+      : cores_(cores), border_(files, cores, parked) {}
 
   ~LibfuseSession() override {
     unmount();
@@ -214,8 +215,8 @@ class LibfuseSession final : public FuseSession {
 }  // namespace
 
 Result<std::unique_ptr<FuseSession>> FuseSession::mount(FileSystem& files, FuseOptions options) {
-  auto session =
-      std::make_unique<LibfuseSession>(files, std::max(1u, std::thread::hardware_concurrency()));
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  auto session = std::make_unique<LibfuseSession>(files, cores, options.parked);
   VEXFS_CHECK(session->mount(std::move(options)));
   return std::unique_ptr<FuseSession>(std::move(session));
 }

@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "fs/file_system.h"
+#include "fs/parked_requests.h"
 
 namespace vexfs {
 
@@ -31,6 +32,7 @@ struct FuseOptions {
   // Called on a libfuse thread when the kernel's first message is in: from now on calls to the
   // mount are answered.
   std::move_only_function<void()> on_ready = {};
+  ParkedRequests::Limits parked = {};
 };
 
 class FuseSession {

@@ -18,8 +18,11 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <thread>
+#include <vector>
 
+#include "base/metrics.h"
 #include "fs/fuse_session.h"
 #include "tests/support/mem_file_system.h"
 
@@ -37,7 +40,7 @@ class ParkingFileSystem final : public MemFileSystem {
   explicit ParkingFileSystem(bool parks) : MemFileSystem(::getuid(), ::getgid()), parks_(parks) {}
 
   void release_slow() { slow_ends_ = true; }
-  bool slow_runs() const { return slow_runs_; }
+  int slow_runs() const { return slow_runs_; }  // so far
 
   Result<Entry> lookup(const Caller& caller, NodeId parent, std::string_view name,
                        Wait wait) override {
@@ -92,7 +95,7 @@ class ParkingFileSystem final : public MemFileSystem {
     if (name == kWrong) return fail(EUCLEAN, "test: wrong");
     if (name == kSlow) {
       if (wait == Wait::never) return again();
-      slow_runs_ = true;
+      ++slow_runs_;
       while (!slow_ends_) std::this_thread::sleep_for(1ms);
       return std::string("at last");
     }
@@ -111,17 +114,19 @@ class ParkingFileSystem final : public MemFileSystem {
   bool parked(Wait wait) const { return parks_ && wait == Wait::never; }
   static std::unexpected<Error> again() { return fail(EAGAIN, "test: has to wait"); }
   const bool parks_;
-  std::atomic<bool> slow_runs_ = false, slow_ends_ = false;
+  std::atomic<int> slow_runs_ = 0;
+  std::atomic<bool> slow_ends_ = false;
 };
 
 // A mount that ends with the case.
 class TestMount {
  public:
-  explicit TestMount(bool parks) : files_(parks) {
+  explicit TestMount(bool parks, ParkedRequests::Limits parked = {}) : files_(parks) {
     char name[] = "/tmp/vexfs-test-XXXXXX";
     REQUIRE(::mkdtemp(name) != nullptr);
     directory_ = name;
-    auto session = FuseSession::mount(files_, {.mountpoint = directory_, .source = "test"});
+    auto session =
+        FuseSession::mount(files_, {.mountpoint = directory_, .source = "test", .parked = parked});
     REQUIRE(session);
     session_ = *std::move(session);
     loop_ = std::thread([this] { CHECK(session_->run()); });
@@ -230,13 +235,85 @@ TEST_CASE("a slow question does not hold up files, and an interrupt ends it with
   sigaction(SIGUSR1, &wake, nullptr);
   std::string answer;
   std::thread asker([&] { answer = xattr_of(mount.path("f"), kSlow, 100); });
-  REQUIRE(soon([&] { return mount.files().slow_runs(); }));
+  REQUIRE(soon([&] { return mount.files().slow_runs() == 1; }));
   CHECK(content_of(mount.path("f")) == "content");
   pthread_kill(asker.native_handle(), SIGUSR1);
   asker.join();
   CHECK(answer == std::strerror(EINTR));
   mount.files().release_slow();
   CHECK(xattr_of(mount.path("f"), kSlow, 100) == "at last");
+}
+
+// Several that ask a slow question of one file; each writes what it was told.
+class Askers {
+ public:
+  Askers(const std::string& path, std::size_t count) : answers_(count) {
+    for (std::string& answer : answers_)
+      threads_.emplace_back([&answer, path] { answer = xattr_of(path, kSlow, 100); });
+  }
+  std::thread& last() { return threads_.back(); }
+  std::vector<std::string> answers() {
+    for (std::thread& each : threads_) each.join();
+    threads_.clear();
+    return answers_;
+  }
+
+ private:
+  std::vector<std::string> answers_;
+  std::vector<std::thread> threads_;
+};
+
+TEST_CASE("a question that was interrupted before its turn is not asked") {
+  TestMount mount(/*parks=*/false);
+  write_file(mount.path("f"), "");
+  struct sigaction wake{};
+  wake.sa_handler = [](int) {};
+  sigaction(SIGUSR1, &wake, nullptr);
+  const auto workers = static_cast<int>(std::max(1u, std::thread::hardware_concurrency())) + 2;
+  Askers first(mount.path("f"), static_cast<std::size_t>(workers));
+  REQUIRE(soon([&] { return mount.files().slow_runs() == workers; }));
+  Gauge& parked = metrics::gauge("vexfs_fuse_parked_requests", "Requests that wait on a worker");
+  Askers late(mount.path("f"), 1);
+  REQUIRE(soon([&] { return parked.value() == workers + 1; }));
+  pthread_kill(late.last().native_handle(), SIGUSR1);
+  CHECK(late.answers() == std::vector<std::string>{std::strerror(EINTR)});
+  mount.files().release_slow();
+  for (const std::string& answer : first.answers()) CHECK(answer == "at last");
+  CHECK(soon([&] { return parked.value() == 0; }));
+  CHECK(mount.files().slow_runs() == workers);
+}
+
+TEST_CASE("so many requests are parked, and the next waits where it arrived") {
+  TestMount mount(/*parks=*/false, {.count = 2});
+  write_file(mount.path("f"), "content");
+  Counter& full = metrics::counter("vexfs_fuse_parking_full_total",
+                                   "Requests that had to wait for a place to wait in");
+  Gauge& parked = metrics::gauge("vexfs_fuse_parked_requests", "Requests that wait on a worker");
+  const std::uint64_t full_before = full.value();
+  Askers askers(mount.path("f"), 3);
+  REQUIRE(soon([&] { return full.value() == full_before + 1; }));
+  CHECK(parked.value() == 2);
+  CHECK(mount.files().slow_runs() == 2);
+  CHECK(content_of(mount.path("f")) == "content");  // by another thread of the session
+  mount.files().release_slow();
+  for (const std::string& answer : askers.answers()) CHECK(answer == "at last");
+  CHECK(soon([&] { return parked.value() == 0; }));
+}
+
+TEST_CASE("what parked requests carry is bounded, but for one") {
+  ParkedRequests requests({.count = 100, .bytes = 10});
+  auto large = std::make_optional(requests.take(1000));
+  std::atomic<bool> taken = false;
+  std::thread next([&] {
+    const auto place = requests.take(1);
+    taken = true;
+  });
+  const auto none = requests.take(0);  // what carries nothing does not wait
+  std::this_thread::sleep_for(20ms);
+  CHECK_FALSE(taken);
+  large.reset();
+  next.join();
+  CHECK(taken);
 }
 
 TEST_CASE("an interrupt does not end the fsync of a file") {
