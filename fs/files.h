@@ -123,6 +123,7 @@ class Files final : public FileView {
   Result<std::string> user_vector(Ino ino) override;
   Result<> write_back(Ino ino) override;
   Result<Ino> parent(Ino directory) override;
+  Result<Ino> child(Ino directory, std::string_view name) override;
   Result<> names(Ino ino, VisitName visit) override;
   Result<> children(Ino directory, VisitChild visit) override;
   bool may_read(const Caller& caller, Ino file) override;

@@ -47,6 +47,11 @@ Result<Ino> Files::parent(Ino directory) {
   return inode.parent;
 }
 
+Result<Ino> Files::child(Ino directory, std::string_view name) {
+  VEXFS_TRY(const Dentry entry, state_->directory(directory).find(name, Wait::allowed));
+  return entry.ino;
+}
+
 Result<> Files::names(Ino ino, VisitName visit) {
   // `visit` may call the volume, so the names are collected first; a file has few of them.
   std::vector<std::pair<Ino, std::string>> all;

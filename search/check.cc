@@ -199,7 +199,7 @@ void SearchCheck::check_chunks() {
       if (reader.failed() || !read_record(value, record))
         warn("chunk-record", where, "a chunk cannot be read");
       ++report_.counts.chunks;
-    } else if (kind != 'l') {  // names in several collections
+    } else if (kind != 'l' && kind != 'i') {  // names in several collections; rules
       warn("chunk-key", format("chunk, key {}", hex_of(key)), "is no chunk of a file");
     }
     if (ino != file && has_inode_ && !has_inode_(ino) && !owed_.contains(ino))

@@ -5,14 +5,9 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "search/paths.h"
 
 namespace vexfs {
-
-namespace {
-
-constexpr int kDepthMax = 2048;  // a path has at most 4096 bytes; a longer chain is a loop
-
-}  // namespace
 
 Result<> CollectionSet::open() {
   Lock lock(mutex_);

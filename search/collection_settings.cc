@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "search/collection_settings.h"
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "search/space_format.h"
 
@@ -8,7 +10,23 @@ namespace vexfs {
 
 namespace {
 
-enum Given : std::uint8_t { kDimension = 1, kMetric = 2, kEmbedder = 4 };
+enum Given : std::uint8_t { kDimension = 1, kMetric = 2, kEmbedder = 4, kNoDefaults = 8 };
+
+constexpr std::size_t kIgnoreSettingMax = 3000;  // bytes; a record has 4096
+
+Result<std::string> lines_of(const Json& value) {
+  std::string lines;
+  if (!value.is_array()) return fail(EINVAL, "collection: ignore is no list of patterns");
+  for (const Json& pattern : value) {
+    if (!pattern.is_string() ||
+        pattern.get_ref<const std::string&>().find_first_of({"\n\0", 2}) != std::string::npos)
+      return fail(EINVAL, "collection: a pattern is one line of text");
+    lines += pattern.get_ref<const std::string&>() + "\n";
+  }
+  if (lines.size() > kIgnoreSettingMax)
+    return fail(EINVAL, "collection: ignore is too long, write a .vexfsignore");
+  return lines;
+}
 
 Result<> parse_one(const std::string& key, const Json& value, CollectionSettings& settings) {
   if (key == "dim") {
@@ -26,8 +44,14 @@ Result<> parse_one(const std::string& key, const Json& value, CollectionSettings
     settings.embedder = value.get<std::string>();
     if (settings.embedder->empty() || settings.embedder->size() > 255)
       return fail(EINVAL, "collection: an embedder's name has 1 to 255 bytes");
+  } else if (key == "ignore") {
+    VEXFS_TRY(settings.ignore, lines_of(value));
+  } else if (key == "ignore_defaults") {
+    if (!value.is_boolean()) return fail(EINVAL, "collection: ignore_defaults is true or false");
+    settings.ignore_defaults = value.get<bool>();
   } else {
-    return fail(EINVAL, "collection: unknown setting (dim, metric, embedder)");
+    return fail(EINVAL,
+                "collection: unknown setting (dim, metric, embedder, ignore, ignore_defaults)");
   }
   return {};
 }
@@ -55,8 +79,10 @@ std::string encode_settings(const CollectionSettings& settings) {
     record.metric = static_cast<std::uint8_t>(*settings.metric);
   }
   if (settings.embedder) record.given |= kEmbedder;
+  if (!settings.ignore_defaults) record.given |= kNoDefaults;
   std::string value(as_text(bytes_of(record)));
   if (settings.embedder) value += *settings.embedder;
+  if (!settings.ignore.empty()) (value += '\0') += settings.ignore;
   return value;
 }
 
@@ -68,7 +94,11 @@ Result<CollectionSettings> decode_settings(Bytes value) {
   CollectionSettings settings;
   if (record.given & kDimension) settings.dimension = record.dimension;
   if (record.given & kMetric) settings.metric = static_cast<Metric>(record.metric);
-  if (record.given & kEmbedder) settings.embedder = as_text(value.subspan(sizeof record));
+  const std::string_view text = as_text(value.subspan(sizeof record));
+  const std::size_t end = std::min(text.find('\0'), text.size());
+  if (record.given & kEmbedder) settings.embedder = text.substr(0, end);
+  if (end < text.size()) settings.ignore = text.substr(end + 1);
+  settings.ignore_defaults = (record.given & kNoDefaults) == 0;
   return settings;
 }
 

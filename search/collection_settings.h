@@ -18,11 +18,14 @@ struct CollectionSettings {
   std::optional<std::uint32_t> dimension;  // of the user space
   std::optional<Metric> metric;            // of the user space
   std::optional<std::string> embedder;     // a name that the volume defines
+  std::string ignore = {};                 // lines as of a .vexfsignore in the root
+  bool ignore_defaults = true;             // what nobody wants to find is excluded (exclusion.h)
   friend bool operator==(const CollectionSettings&, const CollectionSettings&) = default;
 };
 
-// {"dim":128,"metric":"l2","embedder":"none"}. EINVAL for anything else: an unknown key, a wrong
-// type, a dimension of 0 or over kDimensionMax. The error says which, in words for a person.
+// {"dim":128,"metric":"l2","embedder":"none","ignore":["*.log"],"ignore_defaults":true}. EINVAL for
+// anything else: an unknown key, a wrong type, a dimension of 0 or over kDimensionMax. The error
+// says which, in words for a person.
 Result<CollectionSettings> parse_settings(std::string_view json);
 
 // As kept in Tree::collection (space_format.h).

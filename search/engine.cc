@@ -52,13 +52,15 @@ EngineImpl::~EngineImpl() {
 Result<> EngineImpl::open() {
   VEXFS_CHECK(state_.collections.open());
   VEXFS_CHECK(state_.spanning.open());
+  VEXFS_CHECK(state_.exclusion.open());
   return state_.book.open([this](const QueueBook::Record& record) {
     if (record.what == Owed::vector)
       state_.vectors.owe(record.ino);
     else
       state_.queue.owe({.ino = record.ino,
                         .gone = record.what == Owed::gone,
-                        .rescan = record.what == Owed::rescan});
+                        .rescan = record.what == Owed::rescan,
+                        .moved = record.what == Owed::content && record.sequence == 0});
   });
 }
 
@@ -204,7 +206,7 @@ void EngineImpl::moved(Ino ino, Ino from, Ino to) {
     return;
   }
   if (state_.collections.count() != 1) state_.vectors.owe(ino);
-  state_.queue.owe({.ino = ino});
+  state_.queue.owe({.ino = ino, .moved = true});
 }
 
 void EngineImpl::vector_set(Ino ino, std::span<const float>) {

@@ -157,6 +157,18 @@ Result<> FileRecords::put_runs(Ino ino, const FileRecord& record, const PlacedRo
   return {};
 }
 
+Result<> FileRecords::put_skipped(Ino ino, FileRecord record, std::string_view why) {
+  VEXFS_CHECK(forget(ino));
+  record.kind = static_cast<std::uint8_t>(FileKind::skipped);
+  record.parts = 0;
+  std::string value(as_text(bytes_of(record)));
+  value += why.substr(0, kValueBytesMax - value.size());
+  Transaction transaction;
+  transaction.put(Tree::chunk, search_key::file(ino), as_bytes(value));
+  VEXFS_CHECK(volume_.commit(transaction));
+  return {};
+}
+
 Result<> FileRecords::forget(Ino ino) {
   for (;;) {
     const auto record = file(ino);
@@ -198,6 +210,16 @@ Result<> FileRecords::forget_parts(Ino ino, const FileRecord& record,
   transaction.erase(Tree::chunk, search_key::file(ino));
   VEXFS_CHECK(volume_.commit(transaction, {.freeing = true}));
   return {};
+}
+
+FileRecord file_record(std::string_view name, const FileFacts& facts,
+                       const Collection& collection) {
+  return {.version = kSearchRecordVersion,
+          .kind = static_cast<std::uint8_t>(FileKind::text),
+          .suffix = suffix_of(name),
+          .parts = 0,
+          .generation = facts.generation,
+          .collection = static_cast<std::uint64_t>(collection.root())};
 }
 
 std::vector<Run> runs_of(std::span<const Slot> slots) {

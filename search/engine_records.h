@@ -54,6 +54,8 @@ class FileRecords {
     std::uint64_t left_out = 0;
   };
   Result<> put_runs(Ino ino, const FileRecord& record, const PlacedRows& placed);
+  // Instead of parts, why there are none.
+  Result<> put_skipped(Ino ino, FileRecord record, std::string_view why);
   // Forgets chunks, rows and record (not the user's own vector), and kills their slots.
   Result<> forget(Ino ino);
 
@@ -68,6 +70,8 @@ class FileRecords {
   CollectionSet& collections_;
 };
 
+// Of a file that nothing has been made of yet.
+FileRecord file_record(std::string_view name, const FileFacts& facts, const Collection& collection);
 // Consecutive parts in consecutive slots as runs.
 std::vector<Run> runs_of(std::span<const Slot> slots);
 

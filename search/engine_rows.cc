@@ -160,12 +160,9 @@ Result<RowIndexer::Outcome> RowIndexer::index_file(Ino ino, const std::string& n
   if (done) done = pass.error();
   const auto now = state_.files->facts(ino);
   if (now && now->generation != facts.generation) done = fail(ESTALE, "index: it changed");
-  FileRecord record{.version = kSearchRecordVersion,
-                    .kind = static_cast<std::uint8_t>(FileKind::rows),
-                    .suffix = suffix_of(name),
-                    .parts = pass.rows(),
-                    .generation = facts.generation,
-                    .collection = static_cast<std::uint64_t>(collection.root())};
+  FileRecord record = file_record(name, facts, collection);
+  record.kind = static_cast<std::uint8_t>(FileKind::rows);
+  record.parts = pass.rows();
   {
     const SpaceChange change(fits.space->gate(), ino);
     if (done && !change.allowed()) done = fail(kReplaced, "index: the space was replaced");

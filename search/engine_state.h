@@ -14,6 +14,7 @@
 #include "base/mutex.h"
 #include "search/collection_set.h"
 #include "search/engine.h"
+#include "search/exclusion.h"
 #include "search/local_embedder.h"
 #include "search/queue.h"
 #include "search/queue_book.h"
@@ -84,7 +85,8 @@ struct EngineState {
                .quiet_ns_max = std::uint64_t{options.quiet_ms_max} * 1'000'000}),
         vectors(volume.info().mount_epoch << 32),
         book(volume),
-        spanning(volume) {}
+        spanning(volume),
+        exclusion(volume) {}
 
   Volume& volume;
   const EngineOptions options;
@@ -95,6 +97,7 @@ struct EngineState {
   VectorQueue vectors;
   QueueBook book;
   SpanningFiles spanning;
+  Exclusion exclusion;
   ErrorList errors;
   Gate loaded;  // what was saved is in memory
   std::atomic<bool> stopping{false};

@@ -19,6 +19,12 @@ Json json_of(const CollectionSettings& settings) {
   if (settings.dimension) json["dim"] = *settings.dimension;
   if (settings.metric) json["metric"] = std::string(name_of(*settings.metric));
   if (settings.embedder) json["embedder"] = *settings.embedder;
+  for (std::string_view lines = settings.ignore; !lines.empty();) {
+    const std::size_t end = lines.find('\n');
+    json["ignore"].push_back(std::string(lines.substr(0, end)));
+    lines.remove_prefix(end + 1);
+  }
+  if (!settings.ignore_defaults) json["ignore_defaults"] = false;
   return json;
 }
 

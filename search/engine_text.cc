@@ -151,16 +151,6 @@ class ChunkPass {
 
 }  // namespace
 
-Result<> TextIndexer::skip(Ino ino, FileRecord record, const char* why) {
-  VEXFS_CHECK(records_.forget(ino));
-  record.kind = static_cast<std::uint8_t>(FileKind::skipped);
-  Transaction transaction;
-  transaction.put(Tree::chunk, search_key::file(ino),
-                  as_bytes(std::string(as_text(bytes_of(record))) + why));
-  VEXFS_CHECK(state_.volume.commit(transaction));
-  return {};
-}
-
 Result<> TextIndexer::index_file(Ino ino, const std::string& name, const FileFacts& facts,
                                  Collection& collection) {
   static Counter& counted = metrics::counter("vexfs_index_chunks_total", "Chunks made of text");
@@ -171,13 +161,9 @@ Result<> TextIndexer::index_file(Ino ino, const std::string& name, const FileFac
   const std::vector<Chunk> chunks = chunks_of(extracted);
   took.record(monotonic_ns() - began_ns);
 
-  FileRecord record{.version = kSearchRecordVersion,
-                    .kind = static_cast<std::uint8_t>(FileKind::text),
-                    .suffix = suffix_of(name),
-                    .parts = static_cast<std::uint32_t>(chunks.size()),
-                    .generation = facts.generation,
-                    .collection = static_cast<std::uint64_t>(collection.root())};
-  if (extracted.skipped != nullptr) return skip(ino, record, extracted.skipped);
+  FileRecord record = file_record(name, facts, collection);
+  record.parts = static_cast<std::uint32_t>(chunks.size());
+  if (extracted.skipped != nullptr) return records_.put_skipped(ino, record, extracted.skipped);
 
   VEXFS_TRY(const auto into, state_.collections.computed_space(
                                  collection, state_.embedders.first(collection.settings())));

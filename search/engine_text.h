@@ -21,7 +21,6 @@ class TextIndexer {
                       Collection& collection);
 
  private:
-  Result<> skip(Ino ino, FileRecord record, const char* why);
   EngineState& state_;
   FileRecords& records_;
 };

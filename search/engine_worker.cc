@@ -17,7 +17,7 @@ bool IndexWorker::run(const IndexTask& task) {
   Timed timed(took);
   Result<> done;
   if (task.rescan) done = rescan(task.ino);
-  if (done) done = task.gone ? forget(task.ino) : index(task.ino);
+  if (done) done = task.gone ? forget(task.ino) : index(task);
   if (done) return false;
   if (done.error().code == ESTALE) return true;
   fail_file(task.ino, done.error());
@@ -40,6 +40,7 @@ void IndexWorker::fail_file(Ino ino, const Error& error) {
 }
 
 Result<> IndexWorker::forget(Ino ino) {
+  VEXFS_CHECK(leave_rules(ino));
   VEXFS_CHECK(records_.forget(ino));
   VEXFS_CHECK(rows_.withdraw_vector(ino));
   VEXFS_CHECK(state_.book.refuse(ino, Owed::failed, {}));
@@ -57,20 +58,29 @@ Result<> IndexWorker::forget(Ino ino) {
   return {};
 }
 
-Result<> IndexWorker::rescan(Ino directory) {
-  // One directory at a time; a moved one is met at its new place, or was already.
+// Every file below `directory`; a directory at a time, so one that moves meanwhile is met at its
+// new place, or was already.
+Result<> IndexWorker::files_below(Ino directory, FunctionRef<void(const Found&)> visit) {
   std::vector<Ino> directories{directory};
-  std::vector<Ino> files;
   while (!directories.empty()) {
     const Ino at = directories.back();
     directories.pop_back();
-    const auto listed = state_.files->children(at, [&](std::string_view, Ino child, mode_t mode) {
-      if (S_ISDIR(mode)) directories.push_back(child);
-      if (S_ISREG(mode)) files.push_back(child);
-      return true;
-    });
+    std::vector<Found> files;
+    const auto listed =
+        state_.files->children(at, [&](std::string_view name, Ino child, mode_t mode) {
+          if (S_ISDIR(mode)) directories.push_back(child);
+          if (S_ISREG(mode))
+            files.push_back({.ino = child, .parent = at, .name = std::string(name)});
+          return true;
+        });
     if (!listed && listed.error().code != ENOENT) return listed;
+    for (const Found& file : files) visit(file);
   }
+  return {};
+}
+
+// Content of `files`; who waits for `awaited` waits for them.
+Result<> IndexWorker::owe(Ino awaited, const std::vector<Ino>& files) {
   Transaction transaction;
   for (const Ino file : files) {
     const auto facts = state_.files->facts(file);
@@ -81,17 +91,61 @@ Result<> IndexWorker::rescan(Ino directory) {
       VEXFS_CHECK(state_.volume.commit(transaction));
   }
   if (!transaction.empty()) VEXFS_CHECK(state_.volume.commit(transaction));
-  state_.queue.owe_below(directory, files);
+  state_.queue.owe_below(awaited, files);
+  return {};
+}
+
+Result<> IndexWorker::rescan(Ino directory) {
+  std::vector<Ino> files;
+  VEXFS_CHECK(files_below(directory, [&](const Found& file) { files.push_back(file.ino); }));
+  VEXFS_CHECK(owe(directory, files));
   for (const Ino file : files) state_.vectors.owe(file);
   state_.book.settle({.ino = directory, .what = Owed::rescan, .sequence = 0});
   return {};
 }
 
-Result<> IndexWorker::index(Ino ino) {
+// The rules below `directory` have changed: files that they now treat otherwise are owed.
+Result<> IndexWorker::recheck(Ino directory, Ino awaited) {
+  std::vector<Ino> files;
+  VEXFS_CHECK(files_below(directory, [&](const Found& file) {
+    const auto collection = state_.collections.of_directory(*state_.files, file.parent);
+    const std::string why =
+        state_.exclusion.why(*state_.files, *collection, file.parent, file.name);
+    const std::string remark = records_.remark(file.ino);
+    if (why != (remark.starts_with(kExcluded) ? remark : "")) files.push_back(file.ino);
+  }));
+  return owe(awaited, files);
+}
+
+// A file of rules was written, has come or has another name or place.
+Result<> IndexWorker::follow_rules(Ino ino, Ino parent, std::string_view name,
+                                   std::uint64_t generation) {
+  const auto before = state_.exclusion.obeyed(ino);
+  const bool rules = name == kIgnoreFileName;
+  if (!rules && !before) return {};
+  const Exclusion::RuleFile now{.directory = parent, .generation = generation};
+  if (rules && before == now) return {};
+  if (before && (!rules || before->directory != parent))
+    VEXFS_CHECK(recheck(before->directory, ino));
+  if (!rules) return state_.exclusion.put_obeyed(ino, std::nullopt);
+  VEXFS_CHECK(recheck(parent, ino));
+  return state_.exclusion.put_obeyed(ino, now);
+}
+
+Result<> IndexWorker::leave_rules(Ino ino) {
+  const auto before = state_.exclusion.obeyed(ino);
+  if (!before) return {};
+  VEXFS_CHECK(recheck(before->directory, ino));
+  return state_.exclusion.put_obeyed(ino, std::nullopt);
+}
+
+Result<> IndexWorker::index(const IndexTask& task) {
+  const Ino ino = task.ino;
   auto facts = state_.files->facts(ino);
   if (!facts && facts.error().code == ENOENT) return forget(ino);
   VEXFS_CHECK(facts);
   if (!S_ISREG(facts->mode)) {
+    if (S_ISDIR(facts->mode) && task.moved) VEXFS_CHECK(recheck(ino, ino));
     state_.book.settle({.ino = ino, .what = Owed::content, .sequence = 0});
     return {};
   }
@@ -113,16 +167,23 @@ Result<> IndexWorker::index(Ino ino) {
   VEXFS_CHECK(state_.files->write_back(ino));
   facts = state_.files->facts(ino);
   VEXFS_CHECK(facts);
+  const std::string excluded =
+      state_.exclusion.why(*state_.files, *collection, parents.front(), name);
   const auto record = records_.file(ino);
+  const std::string remark = record ? records_.remark(ino) : "";
   const bool holds = record && record->generation == facts->generation &&
                      record->suffix == suffix_of(name) && root_of(*record) == collection->root() &&
+                     excluded == (remark.starts_with(kExcluded) ? remark : "") &&
                      records_.holds(ino, *record);
-  if (!holds) {
+  if (!holds && !excluded.empty()) {
+    VEXFS_CHECK(records_.put_skipped(ino, file_record(name, *facts, *collection), excluded));
+  } else if (!holds) {
     auto done = index_content(ino, name, *facts, *collection);
     while (!done && done.error().code == kReplaced)
       done = index_content(ino, name, *facts, *collection);
     VEXFS_CHECK(done);
   }
+  VEXFS_CHECK(follow_rules(ino, parents.front(), name, facts->generation));
   VEXFS_CHECK(state_.book.refuse(ino, Owed::failed, {}));
   state_.book.settle({.ino = ino, .what = Owed::content, .sequence = facts->generation});
   return {};

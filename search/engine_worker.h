@@ -25,7 +25,16 @@ class IndexWorker {
  private:
   Result<> forget(Ino ino);
   Result<> rescan(Ino directory);
-  Result<> index(Ino ino);
+  struct Found {
+    Ino ino{}, parent{};
+    std::string name;
+  };
+  Result<> files_below(Ino directory, FunctionRef<void(const Found&)> visit);
+  Result<> recheck(Ino directory, Ino awaited);
+  Result<> follow_rules(Ino ino, Ino parent, std::string_view name, std::uint64_t generation);
+  Result<> leave_rules(Ino ino);
+  Result<> owe(Ino awaited, const std::vector<Ino>& files);
+  Result<> index(const IndexTask& task);
   Result<> index_content(Ino ino, const std::string& name, const FileFacts& facts,
                          Collection& collection);
   void fail_file(Ino ino, const Error& error);

@@ -45,6 +45,8 @@ class FileView {
 
   // Of a directory; the root's parent is itself. ENOENT.
   virtual Result<Ino> parent(Ino directory) = 0;
+  // The entry of this name. ENOENT, ENOTDIR.
+  virtual Result<Ino> child(Ino directory, std::string_view name) = 0;
   // Each name of a file or directory, until `visit` says false.
   using VisitName = FunctionRef<bool(Ino parent, std::string_view name)>;
   virtual Result<> names(Ino ino, VisitName visit) = 0;

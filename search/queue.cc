@@ -58,6 +58,7 @@ void IndexQueue::owe(const IndexTask& task) {
   entry.task.ino = task.ino;
   entry.task.gone |= task.gone;
   entry.task.rescan |= task.rescan;
+  entry.task.moved |= task.moved;
   entry.at_once = true;
   if (fresh) entry.first_ns = now;
   schedule(entry, now);
@@ -129,9 +130,10 @@ void IndexQueue::finish(const IndexTask& task, bool retry) {
     Entry& entry = entries_.find(task.ino)->second;
     entry.running = false;
     // What came in while it ran stays; what it did is done.
-    if (!retry && entry.task.gone == task.gone && entry.task.rescan == task.rescan)
+    if (!retry && entry.task.gone == task.gone && entry.task.rescan == task.rescan &&
+        entry.task.moved == task.moved)
       entry.task = {.ino = task.ino};
-    const bool owed = entry.task.gone || entry.task.rescan;
+    const bool owed = entry.task.gone || entry.task.rescan || entry.task.moved;
     if (!owed && !retry && !entry.again) {
       done = leave(task.ino);
     } else {

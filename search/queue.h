@@ -34,6 +34,7 @@ struct IndexTask {
   Ino ino{};
   bool gone = false;    // erase what is recorded of it
   bool rescan = false;  // a directory: put what is below into the queue
+  bool moved = false;   // it, and so what is below a directory, has another name
 };
 
 class IndexQueue {

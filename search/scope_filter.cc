@@ -6,11 +6,11 @@
 
 #include <vector>
 
+#include "search/paths.h"
+
 namespace vexfs {
 
 namespace {
-
-constexpr int kDepthMax = 2048;  // a path has at most 4096 bytes; a longer chain is a loop
 
 bool has_filters(const QuestionOptions& options) {
   return !options.name.empty() || !options.type.empty() || options.newer || options.older ||

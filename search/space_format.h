@@ -2,7 +2,8 @@
 // What the engine keeps in trees. Twin of doc/FORMAT.md, section "Search".
 //
 //   tree        key                                value
-//   collection  root ino                           CollectionRecord, then the embedder's name
+//   collection  root ino                           CollectionRecord, then the embedder's name and,
+//                                                  behind a NUL, the lines of "ignore"
 //   space       's' collection ino, SpaceKind      SpaceRecord, then the embedder's identity
 //               'r' space id, first slot           PieceRecord, then a blob: owners, checks, rows
 //               't' space id, first slot           PieceRecord, then a blob: postings
@@ -11,6 +12,7 @@
 //   vector      space id, ino, first part          RunRecord; part kOwnVector: the user's vector
 //   chunk       'f' ino                            FileRecord, then why it was skipped
 //               'c' ino, chunk                     ChunkRecord
+//               'i' ino                            RuleFileRecord: it is a .vexfsignore
 //               'l' ino                            nothing: it has names in several collections
 //   queue       ino, Owed, sequence                reason (failed, parked) or nothing
 //
@@ -49,7 +51,7 @@ inline constexpr std::uint8_t kSearchRecordVersion = 1;
 
 struct CollectionRecord {  //  offset
   std::uint8_t version;    //   0
-  std::uint8_t given;      //   1  bits: 1 dimension, 2 metric, 4 embedder
+  std::uint8_t given;      //   1  bits: 1 dimension, 2 metric, 4 embedder, 8 no defaults
   std::uint8_t metric;     //   2  Metric
   std::uint8_t reserved;   //   3  zero; checked on read
   le32 dimension;          //   4
@@ -111,6 +113,14 @@ struct ChunkRecord {     //  offset
 static_assert(sizeof(ChunkRecord) == 29 && alignof(ChunkRecord) == 1);
 static_assert(offsetof(ChunkRecord, hash) == 20);
 
+struct RuleFileRecord {      //  offset
+  std::uint8_t version;      //   0
+  std::uint8_t reserved[7];  //   1  zero
+  le64 directory;            //   8  ino; of what is below it the rules speak
+  le64 generation;           //  16  of the content that was obeyed
+};
+static_assert(sizeof(RuleFileRecord) == 24 && alignof(RuleFileRecord) == 1);
+
 namespace search_key {
 inline Key collection(Ino root) {
   return Key().u64(static_cast<std::uint64_t>(root));
@@ -126,6 +136,9 @@ inline Key run(std::uint32_t space_id, Ino ino, std::uint32_t part) {
 }
 inline Key file(Ino ino) {
   return Key().u8('f').u64(static_cast<std::uint64_t>(ino));
+}
+inline Key rules(Ino ino) {
+  return Key().u8('i').u64(static_cast<std::uint64_t>(ino));
 }
 inline Key spanning(Ino ino) {
   return Key().u8('l').u64(static_cast<std::uint64_t>(ino));

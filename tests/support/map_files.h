@@ -30,6 +30,7 @@ class MapFiles final : public FileView {
     Lock lock(mutex_);
     const Ino ino{next_++};
     nodes_[ino] = {.facts = {.mode = S_IFDIR | mode, .links = 2}, .parent = parent, .name = name};
+    by_name_[{parent, name}] = ino;
     return ino;
   }
   Ino create(Ino parent, const std::string& name, std::string_view content, mode_t mode = 0644,
@@ -41,6 +42,7 @@ class MapFiles final : public FileView {
       nodes_[ino] = {.facts = {.mode = S_IFREG | mode, .uid = uid, .links = 1},
                      .parent = parent,
                      .name = name};
+      by_name_[{parent, name}] = ino;
     }
     if (index_) index_->moved(ino, Ino{}, parent);
     write(ino, content);
@@ -78,8 +80,11 @@ class MapFiles final : public FileView {
     commit(transaction);
     {
       Lock lock(mutex_);
-      nodes_.at(ino).parent = to;
-      nodes_.at(ino).name = name;
+      Node& node = nodes_.at(ino);
+      by_name_.erase({node.parent, node.name});
+      node.parent = to;
+      node.name = name;
+      by_name_[{to, name}] = ino;
     }
     if (index_) index_->moved(ino, from, to);
   }
@@ -89,6 +94,7 @@ class MapFiles final : public FileView {
       Lock lock(mutex_);
       Node& node = nodes_.at(ino);
       node.links.emplace_back(parent, name);
+      by_name_[{parent, name}] = ino;
       ++node.facts.links;
     }
     if (index_) index_->moved(ino, Ino{}, parent);
@@ -106,6 +112,7 @@ class MapFiles final : public FileView {
     {
       Lock lock(mutex_);
       Node& node = nodes_.at(ino);
+      by_name_.erase({node.parent, node.name});
       std::tie(node.parent, node.name) = node.links.front();
       node.links.erase(node.links.begin());
       --node.facts.links;
@@ -118,6 +125,7 @@ class MapFiles final : public FileView {
     commit(transaction);
     {
       Lock lock(mutex_);
+      for (const auto& name : all_names(nodes_.at(ino))) by_name_.erase(name);
       nodes_.erase(ino);
     }
     if (index_) index_->removed(ino);
@@ -175,6 +183,12 @@ class MapFiles final : public FileView {
     const auto found = nodes_.find(directory);
     if (found == nodes_.end()) return fail(ENOENT, "map: gone");
     return found->second.parent;
+  }
+  Result<Ino> child(Ino directory, std::string_view name) override {
+    Lock lock(mutex_);
+    const auto found = by_name_.find({directory, std::string(name)});
+    if (found != by_name_.end()) return found->second;
+    return fail(ENOENT, "map: no such name");
   }
   Result<> names(Ino ino, VisitName visit) override {
     Node node;
@@ -234,6 +248,7 @@ class MapFiles final : public FileView {
   ContentIndex* index_ = nullptr;
   mutable Mutex mutex_;
   std::map<Ino, Node> nodes_ GUARDED_BY(mutex_);
+  std::map<std::pair<Ino, std::string>, Ino> by_name_ GUARDED_BY(mutex_);
   std::uint64_t next_ GUARDED_BY(mutex_) = 2;
   std::uint64_t generation_ GUARDED_BY(mutex_) = 1000;
   std::uint64_t reads_ GUARDED_BY(mutex_) = 0;
