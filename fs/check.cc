@@ -29,6 +29,7 @@ Result<Round> check(BlockDevice& device, CheckOptions options, CheckReport& repo
   VEXFS_TRY(const auto image, CheckImage::open(device, report));
   Round round;
   VEXFS_TRY(round.volume, check_image(*image, options, report));
+  round.fixes = std::move(round.volume.fixes);
   FilesCheck files(*image, report, round.fixes);
   files.run();
   SearchCheck::HasInode has_inode;
@@ -42,8 +43,8 @@ Result<Round> check(BlockDevice& device, CheckOptions options, CheckReport& repo
 
 bool is_derived(const std::set<Tree>& trees) {
   return std::ranges::all_of(trees, [](Tree tree) {
-    return tree == Tree::backref || tree == Tree::vector || tree == Tree::chunk ||
-           tree == Tree::space || tree == Tree::queue;
+    return tree == Tree::backref || tree == Tree::refcount || tree == Tree::vector ||
+           tree == Tree::chunk || tree == Tree::space || tree == Tree::queue;
   });
 }
 

@@ -160,7 +160,7 @@ void FilesCheck::check_name(Number parent, Number cookie, Bytes key, Bytes value
                format("\"{}\" is a second name of directory {}", text, name.ino), true);
     return fixes_.erase(Tree::dentry, key);
   }
-  check_cookie(name, text, key);
+  if (!check_cookie(name, text, key, value)) return;
   if (mode_t{record.type} << 12 != (inode->mode & S_IFMT)) {
     warn("name-type", name.ino, format("is of another type than its name \"{}\" says", text));
     record.type = static_cast<std::uint8_t>((inode->mode & S_IFMT) >> 12);
@@ -174,15 +174,48 @@ void FilesCheck::check_name(Number parent, Number cookie, Bytes key, Bytes value
   names_.push_back(name);
 }
 
-void FilesCheck::check_cookie(const Name& name, std::string_view text, Bytes key) {
+// False: it does not stay. A name that stands where nobody looks it up moves to where it belongs;
+// where another one has that place, or it could never be a name, its inode may have to be found
+// again.
+bool FilesCheck::check_cookie(const Name& name, std::string_view text, Bytes key, Bytes value) {
   const std::uint64_t hash = hash64(as_bytes(text), image_.facts().id_low) >> (64 - 47);
-  const bool fits = name.cookie >> kCollisionBits == (hash == 0 ? 1 : hash);
+  const std::uint64_t first = (hash == 0 ? 1 : hash) << kCollisionBits;
+  const bool fits = name.cookie >> kCollisionBits == first >> kCollisionBits;
+  const bool is_name =
+      text.find('/') == text.npos && text.find('\0') == text.npos && text != "." && text != "..";
+  if (fits && is_name) return true;
   const std::string where = format("directory {}, entry {:016x}", name.parent, name.cookie);
-  if (!fits || text.find('/') != text.npos || text.find('\0') != text.npos || text == "." ||
-      text == "..")
-    find_error("name-place", where, "a name that cannot stand there: it cannot be looked up",
-               false);
-  static_cast<void>(key);
+  find_error("name-place", where, "a name that cannot stand there: it cannot be looked up", true);
+  const Ino ino{name.ino}, parent{name.parent};
+  fixes_.erase(Tree::dentry, key);
+  fixes_.erase(Tree::backref, backref_key(ino, parent, name.cookie));
+  const auto cookie = is_name ? free_cookie(parent, first, text) : std::nullopt;
+  if (!cookie) return false;
+  fixes_.put(Tree::dentry, dentry_key(parent, *cookie), value);
+  fixes_.put(Tree::backref, backref_key(ino, parent, *cookie), as_bytes(text));
+  return true;
+}
+
+// Where a name whose hash begins at `first` may stand; none: it stands there already.
+std::optional<std::uint64_t> FilesCheck::free_cookie(Ino parent, std::uint64_t first,
+                                                     std::string_view text) {
+  auto& moved = moved_[{static_cast<Number>(parent), first}];
+  std::uint64_t free = first;
+  bool exists = std::ranges::find(moved, text) != moved.end();
+  image_.scan(Tree::dentry, dentry_key(parent, first),
+              dentry_key(parent, first + (std::uint64_t{1} << kCollisionBits)),
+              [&](Bytes key, Bytes value) {
+                exists |= value.size() > sizeof(DentryRecord) &&
+                          as_text(value.subspan(sizeof(DentryRecord))) == text;
+                KeyReader reader(key);
+                reader.u64();
+                free = std::max(free, reader.u64() + 1);
+                return !exists;
+              });
+  free += moved.size();
+  if (exists || free >> kCollisionBits != first >> kCollisionBits) return std::nullopt;
+  moved.emplace_back(text);
+  return free;
 }
 
 // Both in the order of keys: each name has its way back, with the same text.

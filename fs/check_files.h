@@ -9,6 +9,7 @@
 // Threads: one.
 #pragma once
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -55,7 +56,8 @@ class FilesCheck {
   void load_intents();
   void check_names();
   void check_name(Number parent, Number cookie, Bytes key, Bytes value);
-  void check_cookie(const Name& name, std::string_view text, Bytes key);
+  bool check_cookie(const Name& name, std::string_view text, Bytes key, Bytes value);
+  std::optional<std::uint64_t> free_cookie(Ino parent, std::uint64_t first, std::string_view text);
   void check_backrefs();
   void lost_name(Bytes key, const Name& back, std::string_view text);
   void check_extents();
@@ -80,6 +82,8 @@ class FilesCheck {
   // Whether every record could be read: else what is missing may be there.
   bool inodes_whole_ = true, names_whole_ = true, extents_whole_ = true, xattrs_whole_ = true;
   std::vector<Name> names_;
+  // Names that a repair moves, by directory and first cookie of their hash.
+  std::map<std::pair<Number, Number>, std::vector<std::string>> moved_;
   struct {
     Number ino = 0, end = 0;
   } last_extent_;

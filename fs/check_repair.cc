@@ -125,7 +125,8 @@ Result<> repair_round(std::unique_ptr<BlockDevice> device, const CheckOutcome& f
   VEXFS_TRY(auto volume, anew ? open_repairing(std::move(device), options, found, found.damaged)
                               : Volume::open(std::move(device), options));
   if (volume->read_only()) return fail(EROFS, "repair: the volume can only be read");
-  const bool search = std::ranges::any_of(found.damaged, [](Tree t) { return t != Tree::backref; });
+  const bool search = std::ranges::any_of(
+      found.damaged, [](Tree t) { return t != Tree::backref && t != Tree::refcount; });
   if (fixes.search_again || search) VEXFS_CHECK(index_again(*volume));
   VEXFS_CHECK(write_pairs(*volume, fixes.all()));
   VEXFS_CHECK(find_again(*volume, fixes.find_again));

@@ -41,11 +41,11 @@ class ReferenceCheck {
         claims_(claims),
         report_(report),
         data_(data),
-        shared_(report) {}
+        shared_(image, report) {}
 
   // The trees whose references are not all known.
-  std::set<Tree> run(const CheckMeter& meter) {
-    if (!shared_.load(image_)) unclear_.insert(Tree::refcount);
+  std::set<Tree> run(const CheckMeter& meter, CheckFixes& fixes) {
+    if (!shared_.load()) unclear_.insert(Tree::refcount);
     for (const Tree tree : options_.referencing) {
       const bool whole = image_.scan(tree, [&](Bytes key, Bytes value) {
         look_at(tree, key, value);
@@ -53,7 +53,7 @@ class ReferenceCheck {
       });
       if (!whole) unclear_.insert(tree);
     }
-    if (unclear_.empty() && !meter.cancelled()) shared_.compare();
+    if (!unclear_.contains(Tree::extent) && !meter.cancelled()) shared_.settle(fixes);
     return unclear_;
   }
 
@@ -73,26 +73,31 @@ class ReferenceCheck {
   }
   // Blocks of files may be shared; they are claimed, and their content is read, once.
   void claim(Tree tree, Bytes key, BlockReference& reference) {
-    if (tree != Tree::extent) return claim_one(tree, key, reference.extent, &reference);
-    bool first = true;
+    if (tree != Tree::extent) {
+      const Claimed claimed = claim_one(tree, key, reference.extent, nullptr);
+      if (claimed == Claimed::twice)
+        find(tree, key, "block-twice", "its blocks are also those of something else");
+      return claimed == Claimed::outside ? void() : compare_content(tree, key, reference);
+    }
+    bool all = true, first = true;
     for (const Extent own : shared_.reference(reference.extent)) {
-      claim_one(tree, key, own, first ? &reference : nullptr);
+      before_.clear();
+      all &= claim_one(tree, key, own, &before_) != Claimed::outside;
+      shared_.claimed_before(before_);
       first = false;
     }
+    if (all && !first) compare_content(tree, key, reference);
   }
-  // `content`: what is to be compared, if the blocks are there.
-  void claim_one(Tree tree, Bytes key, Extent extent, BlockReference* content) {
-    switch (claims_.claim(extent, BlockClaims::Kind::recorded)) {
-      case BlockClaims::Claimed::outside:
-        return find(tree, key, "block-outside", "names blocks outside of the data area");
-      case BlockClaims::Claimed::twice:
-        find(tree, key, "block-twice", "its blocks are also those of something else");
-        break;
-      case BlockClaims::Claimed::yes:
-        break;
-    }
-    if (options_.data && content != nullptr && !content->checks.empty())
-      data_.add(std::move(*content), name_of_pair(tree, key));
+  using Claimed = BlockClaims::Claimed;
+  Claimed claim_one(Tree tree, Bytes key, Extent extent, std::vector<std::uint64_t>* before) {
+    const Claimed claimed = claims_.claim(extent, BlockClaims::Kind::recorded, before);
+    if (claimed == Claimed::outside)
+      find(tree, key, "block-outside", "names blocks outside of the data area");
+    return claimed;
+  }
+  void compare_content(Tree tree, Bytes key, BlockReference& content) {
+    if (options_.data && !content.checks.empty())
+      data_.add(std::move(content), name_of_pair(tree, key));
   }
   void find(Tree tree, Bytes key, const char* code, std::string sentence) {
     report_.add({.code = code,
@@ -107,6 +112,7 @@ class ReferenceCheck {
   CheckReport& report_;
   DataCheck& data_;
   std::vector<BlockReference> references_;
+  std::vector<std::uint64_t> before_;
   SharedCheck shared_;
   std::set<Tree> unclear_;
 };
@@ -143,7 +149,8 @@ Result<CheckOutcome> check_image(CheckImage& image, const CheckOptions& options,
   space.load(snapshots.newest(), claims);
   meter.expect(space.used_blocks());
   DataCheck data(image.device(), report, meter, threads);
-  damaged.merge(ReferenceCheck(image, options, claims, report, data).run(meter));
+  CheckFixes fixes;
+  damaged.merge(ReferenceCheck(image, options, claims, report, data).run(meter, fixes));
   // After all claims: a snapshot adds none, what it holds is somebody's or on its list.
   if (!pages.run_pinned(snapshots.roots(), threads)) damaged.insert(Tree::snapshot);
   snapshots.check_data(options, data);
@@ -151,8 +158,10 @@ Result<CheckOutcome> check_image(CheckImage& image, const CheckOptions& options,
   report.counts.data_blocks = data.blocks();
   if (meter.cancelled()) return fail(ECANCELED, "check: cancelled");
   const bool map_right = space.compare(claims, damaged.empty());
-  return CheckOutcome{
-      .damaged = std::move(damaged), .map_wrong = !map_right, .used = std::move(used)};
+  return CheckOutcome{.damaged = std::move(damaged),
+                      .map_wrong = !map_right,
+                      .used = std::move(used),
+                      .fixes = std::move(fixes)};
 }
 
 }  // namespace vexfs

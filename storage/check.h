@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "storage/block_device.h"
+#include "storage/check_fix.h"
 #include "storage/check_report.h"
 #include "storage/volume.h"
 
@@ -61,6 +62,7 @@ struct CheckOutcome {
   std::set<Tree> damaged;  // trees with pages or references that cannot be read
   bool map_wrong = false;
   std::unique_ptr<BlockClaims> used;  // what the map should say
+  CheckFixes fixes;                   // of Tree::refcount
 };
 // The same for an image that others will look at as well (storage/check_image.h).
 Result<CheckOutcome> check_image(CheckImage& image, const CheckOptions& options,

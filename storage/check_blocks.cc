@@ -3,7 +3,8 @@
 
 namespace vexfs {
 
-BlockClaims::Claimed BlockClaims::claim(Extent extent, Kind kind) {
+BlockClaims::Claimed BlockClaims::claim(Extent extent, Kind kind,
+                                        std::vector<std::uint64_t>* before) {
   Lock lock(mutex_);
   if (!groups_.holds(extent)) return Claimed::outside;
   Claimed outcome = Claimed::yes;
@@ -11,6 +12,7 @@ BlockClaims::Claimed BlockClaims::claim(Extent extent, Kind kind) {
   for (std::uint64_t block = from; block < from + extent.blocks; ++block) {
     if (groups_.busy(block)) {
       outcome = Claimed::twice;
+      if (before != nullptr) before->push_back(block);
       continue;
     }
     const Extent one{.first = BlockNo{block}, .blocks = 1};

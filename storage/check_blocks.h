@@ -15,8 +15,8 @@ class BlockClaims {
 
   enum class Claimed : std::uint8_t { yes, outside, twice };
   enum class Kind : std::uint8_t { recorded, unrecorded };
-  // Blocks that were claimed before stay with the first.
-  Claimed claim(Extent extent, Kind kind);
+  // Blocks that were claimed before stay with the first; they are added to `before`.
+  Claimed claim(Extent extent, Kind kind, std::vector<std::uint64_t>* before = nullptr);
   // Compared after the last claim.
   const BlockGroups& groups() const UNCHECKED { return groups_; }
 

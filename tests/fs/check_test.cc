@@ -19,6 +19,7 @@
 #include "fs/xattr_format.h"
 #include "search/space_format.h"
 #include "storage/file_data.h"
+#include "storage/refcount_format.h"
 #include "storage/superblock.h"
 #include "tests/storage/shared_device.h"
 #include "tests/storage/volume_tools.h"
@@ -112,6 +113,36 @@ class Disk {
     return key;
   }
 
+  // Another file has the first extent of the large one, too; its blocks, where they are shared.
+  Extent share() {
+    Extent shared;
+    edit([&](Volume& volume, Transaction& transaction) {
+      const auto extent = (*file_extents(volume, corpus.file, 0, 100, 1, kWait)).at(0);
+      shared = extent.where();
+      transaction.put(Tree::extent, extent_key(corpus.linked, 50), as_bytes(extent.encode()));
+      const RefcountRecord both{.blocks = shared.blocks, .count = 2};
+      transaction.put(Tree::refcount, refcount_key(shared.first), bytes_of(both));
+      Inode inode = this->inode(volume, corpus.linked);
+      inode.blocks += shared.blocks;
+      put_inode(transaction, corpus.linked, inode);
+    });
+    CHECK(check()->clean());
+    return shared;
+  }
+  // The inode's one name stands at another cookie.
+  void move_name(Volume& volume, Transaction& transaction, Ino ino, std::uint64_t cookie) {
+    const std::string from = dentry_of(volume, ino);
+    std::string value;
+    REQUIRE(volume.get(Tree::dentry, as_bytes(from), value));
+    KeyReader key(as_bytes(from));
+    const Ino parent{key.u64()};
+    transaction.erase(Tree::dentry, as_bytes(from));
+    transaction.erase(Tree::backref, backref_key(ino, parent, key.u64()));
+    transaction.put(Tree::dentry, dentry_key(parent, cookie), as_bytes(value));
+    transaction.put(Tree::backref, backref_key(ino, parent, cookie),
+                    as_bytes(value).subspan(sizeof(DentryRecord)));
+  }
+
   MemoryDevice memory{std::uint64_t{64} << 20};  // or an image
   Corpus corpus;
 
@@ -173,7 +204,7 @@ TEST_CASE("a file system that is right is clean") {
 TEST_CASE("what is derived is made again, and nothing else changes") {
   const QuietLog quiet;
   Disk disk;
-  const std::string before = disk.content();
+  std::string before = disk.content();
   const Corpus& corpus = disk.corpus;
   const char* code = "";
   SUBCASE("links of a file") {
@@ -281,6 +312,43 @@ TEST_CASE("what is derived is made again, and nothing else changes") {
       transaction.put(Tree::extent, extent_key(Ino{4711}, 0), as_bytes(record.encode()));
     });
   }
+  SUBCASE("a name where nobody looks it up") {
+    code = "name-place";
+    disk.edit([&](Volume& volume, Transaction& transaction) {
+      disk.move_name(volume, transaction, corpus.file, 12345 << kCollisionBits);
+    });
+  }
+  const auto break_share = [&](const char* what, auto edit) {
+    code = what;
+    const Extent shared = disk.share();
+    before = disk.content();
+    disk.edit([&](Volume&, Transaction& transaction) { edit(transaction, shared); });
+  };
+  SUBCASE("a share that is not counted") {
+    break_share("shared-uncounted", [](Transaction& transaction, Extent shared) {
+      transaction.erase(Tree::refcount, refcount_key(shared.first));
+    });
+  }
+  SUBCASE("a count that is too high, and one of blocks that nobody shares") {
+    break_share("shared-count", [](Transaction& transaction, Extent shared) {
+      const RefcountRecord high{.blocks = 9, .count = 7}, alone{.blocks = 3, .count = 2};
+      transaction.put(Tree::refcount, refcount_key(shared.first), bytes_of(high));
+      transaction.put(Tree::refcount, refcount_key(BlockNo{100'000'000}), bytes_of(alone));
+    });
+  }
+  SUBCASE("counts that are no counts") {
+    break_share("refcount", [](Transaction& transaction, Extent shared) {
+      transaction.put(Tree::refcount, refcount_key(shared.first), as_bytes("?"));
+      transaction.put(Tree::refcount, as_bytes("odd"), as_bytes("?"));
+    });
+  }
+  SUBCASE("the page of all counts") {
+    code = "page-checksum";
+    disk.share();
+    before = disk.content();
+    const Superblock facts = *read_superblock(disk.memory);
+    disk.spoil(facts.roots[static_cast<unsigned>(Tree::refcount)].page.address * kBlockBytes);
+  }
   SUBCASE("free space: blocks that nobody uses") {
     code = "blocks-lost";
     disk.edit(
@@ -300,9 +368,7 @@ TEST_CASE("what is derived is made again, and nothing else changes") {
   SUBCASE("free space: the map itself") {
     code = "page-checksum";
     const Superblock facts = *read_superblock(disk.memory);
-    const std::uint64_t page =
-        facts.roots[static_cast<unsigned>(Tree::free_space)].page.address * kBlockBytes;
-    disk.spoil(page);
+    disk.spoil(facts.roots[static_cast<unsigned>(Tree::free_space)].page.address * kBlockBytes);
   }
   const auto report = disk.check();
   CHECK_MESSAGE(report->has(code), report->text());
@@ -341,6 +407,34 @@ TEST_CASE("files without a name come to lost+found, or go when no name was left 
       transaction.erase(Tree::inode, ino_key(disk.corpus.directory));
     });
     CHECK(disk.check()->has("name-parent"));
+  }
+  SUBCASE("its name is one that nobody can have") {
+    disk.edit([&](Volume& volume, Transaction& transaction) {
+      const std::string key = disk.dentry_of(volume, ino);
+      std::string value;
+      REQUIRE(volume.get(Tree::dentry, as_bytes(key), value));
+      value.back() = '/';
+      transaction.put(Tree::dentry, as_bytes(key), as_bytes(value));
+    });
+    CHECK(disk.check()->has("name-place"));
+  }
+  SUBCASE("its name stands where nobody looks it up, and another file has the place") {
+    disk.edit([&](Volume& volume, Transaction& transaction) {
+      const std::string key = disk.dentry_of(volume, ino);
+      std::string value;
+      REQUIRE(volume.get(Tree::dentry, as_bytes(key), value));
+      disk.move_name(volume, transaction, ino, 12345 << kCollisionBits);
+      const Directory directory(volume, volume.info().id_low, disk.corpus.directory);
+      const std::string_view name = as_text(as_bytes(value).subspan(sizeof(DentryRecord)));
+      const auto there = directory.find(name, kWait);
+      REQUIRE(there);
+      Inode inode = disk.inode(volume, disk.corpus.linked);
+      ++inode.links;
+      disk.put_inode(transaction, disk.corpus.linked, inode);
+      directory.put(transaction, name,
+                    {.cookie = there->cookie, .ino = disk.corpus.linked, .type = S_IFREG});
+    });
+    CHECK(disk.check()->has("name-place"));
   }
   SUBCASE("no name was left") {
     stays = false;
@@ -396,7 +490,8 @@ TEST_CASE("what would be a guess is named and left alone") {
   SUBCASE("blocks of two files") {
     code = "block-twice";
     disk.edit([&](Volume& volume, Transaction& transaction) {
-      const auto extent = (*file_extents(volume, disk.corpus.file, 0, 100, 1, kWait)).at(0);
+      auto extent = (*file_extents(volume, disk.corpus.file, 0, 100, 1, kWait)).at(0);
+      for (std::uint64_t& check : extent.checks) ++check;  // they do not say the same of them
       transaction.put(Tree::extent, extent_key(disk.corpus.linked, 50), as_bytes(extent.encode()));
     });
   }
