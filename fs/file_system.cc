@@ -252,6 +252,7 @@ Result<std::unique_ptr<FileSystem>> FileSystem::open(Volume& volume, FileSystemO
   if (options.index) {
     EngineOptions engine_options;
     engine_options.workers = options.index_workers;
+    engine_options.embedder = options.embedder;
     VEXFS_TRY(engine, Engine::open(volume, std::move(engine_options)));
   }
   ContentIndex& index = engine ? static_cast<ContentIndex&>(*engine) : no_index();

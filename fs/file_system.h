@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "fs/types.h"
+#include "search/embedder_options.h"
 #include "storage/compression.h"
 
 namespace vexfs {
@@ -33,6 +34,7 @@ struct FileSystemOptions {
   bool read_only = false;
   bool index = true;  // false: no engine; user.vexfs.* and questions answer ENOTSUP
   unsigned index_workers = 1;
+  EmbedderOptions embedder;
   Compression compression;  // of file content
   // For all that the process holds (fs/mount_memory.h); 0: nobody governs it.
   std::size_t memory_bytes = 0;

@@ -65,6 +65,8 @@ class Chunker {
       if (begins_heading(at)) return Border::heading;
       return at >= 2 && is_blank_before(at) ? Border::paragraph : Border::line;
     }
+    if (extracted_.kind == ContentKind::json && (before == ',' || before == '}'))
+      return Border::word;
     if (is_space(before) && !is_space(here))
       return at >= 2 && ends_sentence(text_[at - 2]) ? Border::sentence : Border::word;
     return Border::letter;
@@ -146,7 +148,28 @@ class Chunker {
 }  // namespace
 
 std::vector<Chunk> chunks_of(const Extracted& extracted) {
-  return Chunker(extracted).run();
+  std::vector<Chunk> chunks;
+  if (extracted.pages.empty()) {
+    chunks = Chunker(extracted).run();
+  } else {
+    // No chunk is of two pages.
+    for (std::size_t page = 0; page < extracted.pages.size(); ++page) {
+      const std::size_t begin = extracted.pages[page];
+      const std::size_t end =
+          page + 1 < extracted.pages.size() ? extracted.pages[page + 1] : extracted.text.size();
+      const Extracted one{.kind = extracted.kind,
+                          .text = extracted.text.substr(begin, end - begin)};
+      for (Chunk& chunk : Chunker(one).run()) {
+        const auto at = static_cast<std::size_t>(chunk.text.data() - one.text.data());
+        chunk.text = std::string_view(extracted.text).substr(begin + at, chunk.text.size());
+        chunk.first_line = chunk.last_line = static_cast<std::uint32_t>(page + 1);
+        chunks.push_back(chunk);
+      }
+    }
+  }
+  if (extracted.derived)  // no bytes of the file are its text
+    for (Chunk& chunk : chunks) chunk.offset = chunk.bytes = 0;
+  return chunks;
 }
 
 }  // namespace vexfs

@@ -15,13 +15,13 @@
 namespace vexfs {
 
 // Part of every embedder's identity: raise it when the chunks of any text change.
-inline constexpr std::uint32_t kChunkerVersion = 1;
+inline constexpr std::uint32_t kChunkerVersion = 2;
 
 struct Chunk {
   std::string_view text = {};                   // in Extracted::text
   std::uint64_t offset = 0;                     // of the file
   std::uint32_t bytes = 0;                      // of the file, from offset
-  std::uint32_t first_line = 0, last_line = 0;  // of the file, from 1
+  std::uint32_t first_line = 0, last_line = 0;  // of the file, from 1; or both: its page
 };
 
 // Borrowed from `extracted`; empty when it has no text.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "search/collection.h"
+#include "search/embedders.h"
 #include "search/file_view.h"
 #include "search/space_store.h"
 #include "storage/volume.h"
@@ -69,7 +70,7 @@ class CollectionSet {
   std::vector<std::shared_ptr<Stored>> stored() const;
   // The embedder of a computed space, as it was saved with it. Without it its rows are good for
   // nothing but their words, until they are made again.
-  Result<> load_embedder(Stored& stored);
+  Result<> load_embedder(Stored& stored, const Embedders& embedders);
   // Held by who saves spaces, so that none is saved that is not in force.
   Mutex& saving() { return saving_; }
 

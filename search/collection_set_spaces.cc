@@ -87,11 +87,13 @@ Result<Collection::Computed> CollectionSet::computed_space(Collection& collectio
   return made->computed();
 }
 
-Result<> CollectionSet::load_embedder(Stored& stored) {
+Result<> CollectionSet::load_embedder(Stored& stored, const Embedders& embedders) {
   const SpaceIdentity& identity = stored.space->identity();
   if (identity.kind == SpaceKind::user || identity.embedder == "none") return {};
-  LocalEmbedder::Ref embedder = LocalEmbedder::untrained();
-  if (embedder->identity() != identity.embedder) {
+  auto embedder = embedders.of_identity(identity.embedder, identity.dimension);
+  if (!embedder) {
+    if (Embedders::name_in(identity.embedder) != "local")
+      return fail(ENODEV, "space: its embedder is not defined any more");
     VEXFS_TRY(const std::string saved, stored.store.load_embedder());
     VEXFS_TRY(embedder, LocalEmbedder::load(as_bytes(saved)));
   }

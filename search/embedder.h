@@ -47,6 +47,9 @@ class Embedder {
   // As above for one question.
   virtual Result<> embed_question(const QuestionText& question, std::span<float> row) const = 0;
 
+  // Whether documents are needed as text: words alone give no vectors.
+  virtual bool reads_text() const { return false; }
+
   // --- for those that learn from the chunks they embed
   // What was learnt, to be kept beside the vectors; and from how many chunks (0: nothing).
   virtual std::string save() const { return {}; }

@@ -34,8 +34,6 @@ void give_way() {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::open(Volume& volume, EngineOptions options) {
-  if (!Embedders::defines(options.default_embedder))
-    return fail(EINVAL, "engine: an unknown embedder (local, none)");
   auto engine = std::make_unique<EngineImpl>(volume, std::move(options));
   VEXFS_CHECK(engine->open());
   return engine;
@@ -50,6 +48,7 @@ EngineImpl::~EngineImpl() {
 }
 
 Result<> EngineImpl::open() {
+  VEXFS_CHECK(state_.embedders.open());
   VEXFS_CHECK(state_.collections.open());
   VEXFS_CHECK(state_.spanning.open());
   VEXFS_CHECK(state_.exclusion.open());
@@ -112,7 +111,10 @@ void EngineImpl::run_keeper() {
   for (;;) {
     while (!state_.stopping && keeper_.grow_graphs()) {
     }
-    if (!state_.stopping && !state_.volume.read_only()) keeper_.save_if_due();
+    if (!state_.stopping && !state_.volume.read_only()) {
+      keeper_.save_if_due();
+      for (const Ino ino : state_.without_vectors.take()) state_.queue.owe({.ino = ino});
+    }
     Lock lock(keeper_mutex_);
     if (state_.stopping) return;
     keeper_wake_.wait_for(keeper_mutex_, std::chrono::milliseconds(500));

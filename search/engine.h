@@ -13,6 +13,7 @@
 #include <string>
 
 #include "search/content_index.h"
+#include "search/embedder_options.h"
 #include "search/file_view.h"
 #include "search/question.h"
 #include "storage/volume.h"
@@ -21,7 +22,8 @@ namespace vexfs {
 
 struct EngineOptions {
   unsigned workers = 1;
-  std::string default_embedder = "local";
+  EmbedderOptions embedder = {};
+  std::string extract_program = {};    // empty: vexfs-extract beside this program
   unsigned quiet_ms = 2000;            // an open file is indexed this long after its last change
   unsigned quiet_ms_max = 60000;       // and at the latest after this
   std::uint32_t dead_rows_min = 2048;  // fewer of a space are not worth to make it again

@@ -6,7 +6,7 @@
 
 #include "base/hash.h"
 #include "base/metrics.h"
-#include "search/extract.h"
+#include "search/chunk_text.h"
 #include "search/ranking.h"
 #include "vector/distance.h"
 
@@ -15,14 +15,6 @@ namespace vexfs {
 namespace {
 
 constexpr std::size_t kPendingLooks = 2000;
-
-std::optional<std::string> read_range(FileView& files, Ino ino, std::uint64_t offset,
-                                      std::uint32_t bytes) {
-  std::string content(bytes, '\0');
-  const auto got = files.read(ino, offset, std::as_writable_bytes(std::span(content)));
-  if (!got || *got != bytes) return std::nullopt;
-  return content;
-}
 
 }  // namespace
 
@@ -51,7 +43,7 @@ bool Ask::chunk_unchanged(const Space& space, Slot slot) {
   if (!fresh) return at->second;
   const Ino ino = space.columns().ino(slot);
   const auto record = records_.chunk(ino, space.columns().part(slot));
-  if (!record || record->hash != space.columns().check(slot)) return false;
+  if (!record || record->hash != space.columns().check(slot) || record->bytes == 0) return false;
   const auto bytes = read_range(*state_.files, ino, record->offset, record->bytes);
   at->second = bytes && hash64(as_bytes(*bytes)) == record->hash;
   return at->second;
@@ -149,12 +141,14 @@ std::optional<Hit> Ask::hit(const Ranked& ranked) {
   }
   const auto record = records_.chunk(ranked.ino, part);
   if (!record || record->hash != columns.check(ranked.slot)) return std::nullopt;
-  const auto bytes = read_range(*state_.files, ranked.ino, record->offset, record->bytes);
-  if (!bytes || hash64(as_bytes(*bytes)) != record->hash) return std::nullopt;
-  hit.locator = {.kind = static_cast<Locator::Kind>(record->locator),
-                 .first = record->first,
-                 .last = record->last};
-  hit.snippet = snippet_of(text_of_range(file.name, as_bytes(*bytes)), terms_).text;
+  const auto text = text_of_chunk(*state_.files, records_, ranked.ino, part, *record);
+  if (!text) return std::nullopt;
+  if (record->bytes == 0) {  // nothing in the file says whether it has changed since
+    const auto now = state_.files->facts(ranked.ino);
+    if (!now || now->generation != columns.generation(ranked.slot)) return std::nullopt;
+  }
+  hit.locator = {.kind = locator_of(*record), .first = record->first, .last = record->last};
+  hit.snippet = snippet_of(*text, terms_).text;
   return hit;
 }
 

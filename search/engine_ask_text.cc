@@ -33,7 +33,7 @@ Result<Ask::List> Ask::ask_text(const Collection& collection) {
   const Embedder* const embedder = computed.embedder.get();
   const bool vectors = embedder != nullptr;
   const bool by_words = options_.mode != Mode::vector;
-  const bool by_vectors = options_.mode != Mode::text && vectors;
+  bool by_vectors = options_.mode != Mode::text && vectors;
   if (options_.mode == Mode::vector && !vectors) {
     ++left_out_;
     return List{};
@@ -44,8 +44,15 @@ Result<Ask::List> Ask::ask_text(const Collection& collection) {
   if (by_vectors) {
     static Histogram& took = phase("phase=\"embed\"");
     Timed timed(took);
-    VEXFS_CHECK(embedder->embed_question(
-        {.text = question_.text, .terms = terms, .statistics = index}, query));
+    const auto embedded = embedder->embed_question(
+        {.text = question_.text, .terms = terms, .statistics = index}, query);
+    if (!embedded && embedded.error().code != EAGAIN) return std::unexpected(embedded.error());
+    if (!embedded) {  // words answer alone, and the status record says so
+      ++left_out_;
+      query.clear();
+      by_vectors = false;
+      if (!by_words) return List{};
+    }
   }
 
   const auto bm25_of = [&](std::span<const Slot> slots, std::span<float> scores) {

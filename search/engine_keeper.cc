@@ -35,7 +35,8 @@ void IndexKeeper::load_spaces() {
     if (!loaded)
       log(Level::error, "search", "a space could not be loaded",
           {{"space", id}, {"why", std::string_view(loaded.error().what)}});
-    if (const auto embedder = state_.collections.load_embedder(*stored); !embedder)
+    if (const auto embedder = state_.collections.load_embedder(*stored, state_.embedders);
+        !embedder)
       log(Level::warn, "search", "an embedder is lost and is made again",
           {{"space", id}, {"why", std::string_view(embedder.error().what)}});
     spaces_[id] = stored->space;
@@ -81,7 +82,10 @@ void IndexKeeper::read_files() {
     reader.u8();
     const Ino ino{reader.u64()};
     FileRecord record;
-    if (!reader.failed() && read_record(value, record))
+    const bool read = !reader.failed() && read_record(value, record);
+    if (read && as_text(value.subspan(sizeof record)).starts_with(kNoVectors))
+      state_.without_vectors.add(ino);
+    if (read)
       files_[ino] = {.generation = record.generation,
                      .collection = root_of(record),
                      .parts = record.parts,

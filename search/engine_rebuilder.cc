@@ -107,6 +107,8 @@ Result<SpaceRebuild::Wish> IndexRebuilder::prepare(const Due& due) {
     const auto collection = state_.collections.find(due.space->space->identity().collection);
     if (!collection) return fail(kReplaced, "rebuild: the collection has gone");
     wish.embedder = state_.embedders.first(collection->settings());
+    if (!wish.embedder && state_.embedders.name_of(collection->settings()) != "none")
+      return fail(EAGAIN, "rebuild: the endpoint does not say its dimension");
   }
   const TextIndex& text = due.space->text->index();
   if (!wish.embedder || !wish.embedder->wants_training(text)) return wish;

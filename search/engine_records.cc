@@ -31,6 +31,12 @@ std::optional<ChunkRecord> FileRecords::chunk(Ino ino, std::uint32_t number) con
   return record;
 }
 
+std::string FileRecords::chunk_text(Ino ino, std::uint32_t number) const {
+  std::string value;
+  if (!volume_.get(Tree::chunk, search_key::chunk(ino, number), value)) return {};
+  return value.substr(std::min(sizeof(ChunkRecord), value.size()));
+}
+
 std::vector<ChunkRecord> FileRecords::chunks(Ino ino) const {
   std::vector<ChunkRecord> all;
   const Key to = search_key::chunk(Ino{static_cast<std::uint64_t>(ino) + 1}, 0);
@@ -133,7 +139,9 @@ Result<> FileRecords::put_chunks(Ino ino, const FileRecord& record, const Placed
   Transaction transaction;
   std::uint32_t number = 0;
   for (; number < placed.chunks.size(); ++number) {
-    transaction.put(Tree::chunk, search_key::chunk(ino, number), bytes_of(placed.chunks[number]));
+    std::string value(as_text(bytes_of(placed.chunks[number])));
+    if (!placed.texts.empty()) value += placed.texts[number];
+    transaction.put(Tree::chunk, search_key::chunk(ino, number), as_bytes(value));
     VEXFS_CHECK(commit_if_large(transaction));
   }
   const auto before = file(ino);
@@ -142,7 +150,9 @@ Result<> FileRecords::put_chunks(Ino ino, const FileRecord& record, const Placed
     VEXFS_CHECK(commit_if_large(transaction));
   }
   VEXFS_CHECK(replace_runs(transaction, placed.space, ino, runs_of(placed.slots)));
-  transaction.put(Tree::chunk, search_key::file(ino), bytes_of(record));
+  std::string value(as_text(bytes_of(record)));
+  value += placed.remark;
+  transaction.put(Tree::chunk, search_key::file(ino), as_bytes(value));
   VEXFS_CHECK(volume_.commit(transaction));
   return {};
 }

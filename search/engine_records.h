@@ -30,6 +30,8 @@ class FileRecords {
   std::string remark(Ino ino) const;
   std::optional<ChunkRecord> chunk(Ino ino, std::uint32_t number) const;
   std::vector<ChunkRecord> chunks(Ino ino) const;
+  // Kept for a chunk whose file does not have it as bytes.
+  std::string chunk_text(Ino ino, std::uint32_t number) const;
   // The parts of a file in this space; without kOwnVector.
   std::vector<Run> runs(std::uint32_t space, Ino ino) const;
   std::optional<Run> own_vector(std::uint32_t space, Ino ino) const;
@@ -45,6 +47,8 @@ class FileRecords {
     std::uint32_t space = 0;
     std::span<const ChunkRecord> chunks;
     std::span<const Slot> slots;
+    std::span<const std::string_view> texts = {};  // of the chunks, to be kept; none: the file's
+    std::string_view remark = {};                  // behind the record
   };
   Result<> put_chunks(Ino ino, const FileRecord& record, const Placed& placed);
   // `left_out`: rows of the file that nobody can hold.

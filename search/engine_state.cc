@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "search/engine_state.h"
 
+#include <iterator>
+
+#include "base/clock.h"
+
 namespace vexfs {
 
 void Gate::open() {
@@ -15,6 +19,28 @@ void Gate::wait() const {
   if (is_open()) return;
   Lock lock(mutex_);
   while (!is_open()) opened_.wait(mutex_);
+}
+
+void WithoutVectors::add(Ino ino) {
+  Lock lock(mutex_);
+  files_.insert(ino);
+  up_ = false;
+}
+
+void WithoutVectors::succeeded() {
+  Lock lock(mutex_);
+  up_ = true;
+}
+
+std::vector<Ino> WithoutVectors::take() {
+  constexpr std::uint64_t kPauseNs = 2'000'000'000;
+  const std::uint64_t now = monotonic_ns();
+  Lock lock(mutex_);
+  if (files_.empty() || (!up_ && now < next_ns_)) return {};
+  next_ns_ = now + kPauseNs;
+  std::vector<Ino> some(files_.begin(), up_ ? files_.end() : std::next(files_.begin()));
+  for (const Ino ino : some) files_.erase(ino);
+  return some;
 }
 
 void ErrorList::add(Ino about, std::string text) {

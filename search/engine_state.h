@@ -8,14 +8,16 @@
 #pragma once
 #include <atomic>
 #include <deque>
+#include <set>
 #include <string>
 
 #include "base/caller.h"
 #include "base/mutex.h"
 #include "search/collection_set.h"
+#include "search/embedders.h"
 #include "search/engine.h"
 #include "search/exclusion.h"
-#include "search/local_embedder.h"
+#include "search/extract_process.h"
 #include "search/queue.h"
 #include "search/queue_book.h"
 #include "search/queue_vectors.h"
@@ -52,35 +54,31 @@ class ErrorList {
   std::deque<Entry> entries_ GUARDED_BY(mutex_);
 };
 
-// The embedders that the volume defines, by the names that collections use.
-class Embedders {
+// Files whose chunks have words and no vectors, because an endpoint was down. One is tried now and
+// then; when that goes well, all are.
+class WithoutVectors {
  public:
-  explicit Embedders(std::string default_name) : default_name_(std::move(default_name)) {}
-  static bool defines(const std::string& name) { return name == "local" || name == "none"; }
-  std::string name_of(const CollectionSettings& settings) const {
-    return settings.embedder.value_or(default_name_);
-  }
-  // What a collection begins with, before there is anything to learn from. Null: "none", text
-  // search alone.
-  std::shared_ptr<const Embedder> first(const CollectionSettings& settings) const {
-    return name_of(settings) == "local" ? local_ : nullptr;
-  }
-  // The name in an embedder's identity.
-  static std::string_view name_in(std::string_view identity) {
-    return identity.substr(0, identity.find(' '));
-  }
+  void add(Ino ino);
+  void succeeded();
+  // Those that are worth to be tried now.
+  std::vector<Ino> take();
 
  private:
-  const std::string default_name_;
-  const LocalEmbedder::Ref local_ = LocalEmbedder::untrained();
+  mutable Mutex mutex_;
+  std::set<Ino> files_ GUARDED_BY(mutex_);
+  bool up_ GUARDED_BY(mutex_) = false;
+  std::uint64_t next_ns_ GUARDED_BY(mutex_) = 0;
 };
+
+// Begins the remark of such a file.
+inline constexpr std::string_view kNoVectors = "no_vectors_yet=";
 
 struct EngineState {
   EngineState(Volume& its_volume, EngineOptions its_options)
       : volume(its_volume),
         options(std::move(its_options)),
         collections(volume),
-        embedders(options.default_embedder),
+        embedders(options.embedder),
         queue({.quiet_ns = std::uint64_t{options.quiet_ms} * 1'000'000,
                .quiet_ns_max = std::uint64_t{options.quiet_ms_max} * 1'000'000}),
         vectors(volume.info().mount_epoch << 32),
@@ -97,6 +95,8 @@ struct EngineState {
   VectorQueue vectors;
   QueueBook book;
   SpanningFiles spanning;
+  WithoutVectors without_vectors;
+  ExtractProcess extract_process{options.extract_program};
   Exclusion exclusion;
   ErrorList errors;
   Gate loaded;  // what was saved is in memory

@@ -56,6 +56,8 @@ Result<std::string> EngineImpl::file_status(Ino file) {
     const std::string wanted = state_.embedders.name_of(collection->settings());
     line += format(" embedder={} chunks={}",
                    space ? Embedders::name_in(space->identity().embedder) : wanted, parts);
+    if (present && records_.remark(file).starts_with(kNoVectors))
+      line += " " + records_.remark(file);
   }
   if (own) line += " vector=user";
   return line + format(" generation={}", facts.generation);
@@ -165,7 +167,7 @@ Result<> EngineImpl::refuse_settings(Ino directory, Error error) {
 }
 
 Result<> EngineImpl::check_settings(const Collection* present, const CollectionSettings& settings) {
-  if (settings.embedder && !Embedders::defines(*settings.embedder))
+  if (settings.embedder && !state_.embedders.defines(*settings.embedder))
     return fail(EINVAL, "collection: the volume defines no such embedder");
   const auto user = present ? present->user() : nullptr;
   if (!user || user->live() == 0) return {};

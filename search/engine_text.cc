@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "search/engine_text.h"
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "search/chunk_text.h"
 #include "search/chunker.h"
 #include "search/embedder.h"
 #include "search/extract.h"
@@ -46,26 +48,28 @@ class ChunkPass {
         generation_(generation) {}
 
   // What was recorded of the file, if it is in this space.
-  void expect(const std::vector<ChunkRecord>& old, const std::vector<Slot>& slots) {
+  // `whole`: what has no vector never will have one.
+  void expect(const std::vector<ChunkRecord>& old, const std::vector<Slot>& slots, bool whole) {
     const SpaceColumns& columns = space_.columns();
     for (std::size_t number = 0; number < old.size() && number < slots.size(); ++number) {
       const Slot slot = slots[number];
       if (slot >= columns.size() || columns.ino(slot) != ino_ ||
           columns.check(slot) != old[number].hash || columns.dead(slot))
         continue;
+      if (!whole && is_zero(slot)) continue;
       // The first chunk counts its first line twice: it is like no other.
       kept_.insert({{old[number].hash, number == 0}, slot});
     }
   }
 
-  Result<> take(const Chunk& chunk, std::uint64_t hash) {
+  Result<> take(const Chunk& chunk, std::uint64_t hash, std::uint8_t locator) {
     const bool first = records_.empty();
     ChunkRecord record{.offset = chunk.offset,
                        .bytes = chunk.bytes,
                        .first = chunk.first_line,
                        .last = chunk.last_line,
                        .hash = hash,
-                       .locator = static_cast<std::uint8_t>(Locator::Kind::lines)};
+                       .locator = locator};
     if (const auto kept = kept_.find({hash, first}); kept != kept_.end()) {
       slots_.push_back(kept->second);
       used_.push_back({.slot = kept->second, .part = static_cast<std::uint32_t>(records_.size())});
@@ -90,7 +94,7 @@ class ChunkPass {
       Timed timed(took);
       std::vector<DocumentText> documents;
       for (const Fresh& one : batch_) documents.push_back({.text = one.text, .terms = one.terms});
-      VEXFS_CHECK(embedder_->embed_documents(documents, rows));
+      VEXFS_CHECK(embed(documents, rows));
     }
     static Histogram& took = step("step=\"insert\"");
     Timed timed(took);
@@ -109,6 +113,8 @@ class ChunkPass {
     return {};
   }
 
+  // Why some chunks have no vector yet; empty: all have.
+  const std::string& no_vectors() const { return no_vectors_; }
   const std::vector<ChunkRecord>& records() const { return records_; }
   const std::vector<Slot>& slots() const { return slots_; }
   std::size_t added() const { return added_.size(); }
@@ -131,6 +137,20 @@ class ChunkPass {
     Slot slot;
     std::uint32_t part;
   };
+  // Words do not wait for an endpoint that is down.
+  Result<> embed(std::span<const DocumentText> documents, std::span<float> rows) {
+    if (no_vectors_.empty()) {
+      const auto embedded = embedder_->embed_documents(documents, rows);
+      if (embedded || embedded.error().code != EAGAIN) return embedded;
+      no_vectors_ = std::string(kNoVectors) + embedded.error().what;
+    }
+    std::ranges::fill(rows, 0.0F);
+    return {};
+  }
+  bool is_zero(Slot slot) const {
+    const std::span<const float> row(space_.row(slot), space_.identity().dimension);
+    return std::ranges::all_of(row, [](float value) { return value == 0; });
+  }
   void kill(Slot slot) {
     space_.kill(slot);
     text_.erase(slot);
@@ -147,9 +167,42 @@ class ChunkPass {
   std::vector<Slot> slots_;  // of the records
   std::vector<Fresh> batch_;
   std::vector<Slot> added_;
+  std::string no_vectors_;
 };
 
 }  // namespace
+
+// A process that may nothing reads what this one better does not.
+Result<> TextIndexer::read_foreign(Ino ino, std::uint64_t size, Bytes head, Extracted& extracted) {
+  static Histogram& took = step("step=\"foreign\"");
+  Timed timed(took);
+  const auto whole = [&](ExtractProcess::Sink sink) -> Result<> {
+    std::vector<std::byte> part(kReadBytes);
+    for (std::uint64_t at = 0; at < size;) {
+      VEXFS_TRY(const std::size_t got, state_.files->read(ino, at, part));
+      if (got == 0) return fail(ESTALE, "index: it became shorter");
+      VEXFS_CHECK(sink(std::span(part).first(got)));
+      at += got;
+    }
+    return {};
+  };
+  const auto begin = [&](ExtractProcess::Sink sink) { return sink(head); };
+  const bool pdf = extracted.foreign == ForeignKind::pdf;
+  auto found =
+      pdf && size > kExtractFileMax
+          ? Result<ForeignText>(fail(EFBIG, "extract: too large"))
+          : state_.extract_process.run(*extracted.foreign,
+                                       pdf ? FunctionRef<Result<>(ExtractProcess::Sink)>(whole)
+                                           : FunctionRef<Result<>(ExtractProcess::Sink)>(begin));
+  if (found) {
+    adopt(extracted, *std::move(found));
+  } else if (found.error().code == ESTALE) {
+    return std::unexpected(found.error());
+  } else if (found.error().code == EFBIG) {
+    extracted.skipped = "a PDF of over 64 MiB";
+  }
+  return {};
+}
 
 Result<> TextIndexer::index_file(Ino ino, const std::string& name, const FileFacts& facts,
                                  Collection& collection) {
@@ -157,12 +210,15 @@ Result<> TextIndexer::index_file(Ino ino, const std::string& name, const FileFac
   VEXFS_TRY(const std::vector<std::byte> head, read_head(*state_.files, ino, facts.size));
   static Histogram& took = step("step=\"extract\"");
   const std::uint64_t began_ns = monotonic_ns();
-  const Extracted extracted = extract(name, head, facts.size);
+  Extracted extracted = extract(name, head, facts.size);
+  if (extracted.foreign) VEXFS_CHECK(read_foreign(ino, facts.size, head, extracted));
   const std::vector<Chunk> chunks = chunks_of(extracted);
   took.record(monotonic_ns() - began_ns);
 
   FileRecord record = file_record(name, facts, collection);
   record.parts = static_cast<std::uint32_t>(chunks.size());
+  if (extracted.skipped != nullptr && extracted.derived)
+    state_.errors.add(ino, std::string("skipped: ") + extracted.skipped);
   if (extracted.skipped != nullptr) return records_.put_skipped(ino, record, extracted.skipped);
 
   VEXFS_TRY(const auto into, state_.collections.computed_space(
@@ -175,25 +231,43 @@ Result<> TextIndexer::index_file(Ino ino, const std::string& name, const FileFac
   if (before && !comparable) VEXFS_CHECK(records_.forget(ino));
 
   ChunkPass pass(into, ino, facts.generation);
-  if (comparable) pass.expect(records_.chunks(ino), records_.slots(id, ino, before->parts));
+  if (comparable)
+    pass.expect(records_.chunks(ino), records_.slots(id, ino, before->parts),
+                !records_.remark(ino).starts_with(kNoVectors));
+  const std::uint8_t locator = locator_byte(
+      extracted.pages.empty() ? Locator::Kind::lines : Locator::Kind::page, extracted.kind);
   Result<> done;
   for (const Chunk& chunk : chunks) {
     if (!done) break;
-    done = pass.take(chunk, hash64(std::span(head).subspan(chunk.offset, chunk.bytes)));
+    done = pass.take(chunk,
+                     hash64(extracted.derived ? as_bytes(chunk.text)
+                                              : std::span(head).subspan(chunk.offset, chunk.bytes)),
+                     locator);
   }
   if (done) done = pass.flush();
+  std::vector<std::string_view> texts;
+  if (extracted.derived)
+    for (const Chunk& chunk : chunks) texts.push_back(chunk.text);
   const auto now = state_.files->facts(ino);
   if (done && now && now->generation != facts.generation) done = fail(ESTALE, "index: it changed");
   const SpaceChange change(into.space->gate(), ino);
   if (done && !change.allowed()) done = fail(kReplaced, "index: the space was replaced");
   if (done)
     done = records_.put_chunks(ino, record,
-                               {.space = id, .chunks = pass.records(), .slots = pass.slots()});
+                               {.space = id,
+                                .chunks = pass.records(),
+                                .slots = pass.slots(),
+                                .texts = texts,
+                                .remark = pass.no_vectors()});
   if (!done) {
     pass.undo();
     return done;
   }
   pass.adopt();
+  if (!pass.no_vectors().empty())
+    state_.without_vectors.add(ino);
+  else if (into.embedder && into.embedder->reads_text() && pass.added() != 0)
+    state_.without_vectors.succeeded();
   counted.add(pass.added());
   return {};
 }

@@ -9,6 +9,7 @@
 
 #include "search/engine_records.h"
 #include "search/engine_state.h"
+#include "search/extract.h"
 
 namespace vexfs {
 
@@ -21,6 +22,7 @@ class TextIndexer {
                       Collection& collection);
 
  private:
+  Result<> read_foreign(Ino ino, std::uint64_t size, Bytes head, Extracted& extracted);
   EngineState& state_;
   FileRecords& records_;
 };

@@ -174,7 +174,7 @@ Result<> IndexWorker::index(const IndexTask& task) {
   const bool holds = record && record->generation == facts->generation &&
                      record->suffix == suffix_of(name) && root_of(*record) == collection->root() &&
                      excluded == (remark.starts_with(kExcluded) ? remark : "") &&
-                     records_.holds(ino, *record);
+                     !remark.starts_with(kNoVectors) && records_.holds(ino, *record);
   if (!holds && !excluded.empty()) {
     VEXFS_CHECK(records_.put_skipped(ino, file_record(name, *facts, *collection), excluded));
   } else if (!holds) {

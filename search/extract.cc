@@ -5,6 +5,8 @@
 #include <array>
 
 #include "search/html.h"
+#include "search/json_text.h"
+#include "search/magic.h"
 #include "search/utf8.h"
 
 namespace vexfs {
@@ -12,12 +14,20 @@ namespace vexfs {
 namespace {
 
 constexpr std::array<std::string_view, 5> kMarkdown = {"md", "markdown", "mdown", "rst", "adoc"};
-constexpr std::array<std::string_view, 4> kHtml = {"html", "htm", "xhtml", "svg"};
+constexpr std::array<std::string_view, 9> kHtml = {"html", "htm", "xhtml", "svg", "xml",
+                                                   "xsl",  "rss", "atom",  "xsd"};
+constexpr std::array<std::string_view, 6> kJson = {"json",    "jsonl", "ndjson",
+                                                   "geojson", "ipynb", "webmanifest"};
 constexpr std::array<std::string_view, 46> kCode = {
     "c",   "cc",   "cpp", "cxx",  "h",     "hh", "hpp",   "hxx",   "py",   "js", "ts",  "jsx",
     "tsx", "java", "kt",  "go",   "rs",    "rb", "php",   "pl",    "pm",   "sh", "zsh", "bash",
     "lua", "sql",  "cs",  "fs",   "swift", "m",  "mm",    "scala", "hs",   "ml", "ex",  "exs",
     "erl", "clj",  "el",  "lisp", "r",     "jl", "cmake", "zig",   "dart", "vim"};
+
+// Code whose lines are this long was made by a machine.
+constexpr std::size_t kMinifiedBytesMin = 4096, kMinifiedLineMean = 400;
+// As UTF-16 without a mark: so many of either byte of the units are zero, and none of the others.
+constexpr std::size_t kSniffedBytes = 4096, kZeroesShare = 3;
 
 // One letter in so many may be a control character before a file counts as binary.
 constexpr std::size_t kLettersPerControl = 64;
@@ -98,10 +108,25 @@ std::string_view without_half(std::string_view text) {
   return text;
 }
 
+// Whether the high byte of each unit comes first, if it looks like UTF-16 of mostly Latin text.
+std::optional<bool> utf16_without_mark(std::string_view bytes) {
+  if (bytes.size() < 4 || bytes.size() % 2 != 0) return std::nullopt;
+  const std::string_view head = bytes.substr(0, kSniffedBytes);
+  std::size_t zeroes[2] = {0, 0};
+  for (std::size_t at = 0; at < head.size(); ++at) zeroes[at % 2] += head[at] == '\0';
+  for (const std::size_t half : {0u, 1u})
+    if (zeroes[1 - half] == 0 && zeroes[half] * 2 * kZeroesShare > head.size()) return half == 0;
+  return std::nullopt;
+}
+
 // Reason why it is no text, or null.
 const char* decode(std::string_view bytes, Extracted& into) {
   if (bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff")) {
     decode_utf16(bytes, 2, bytes[0] == '\xfe', into);
+    return controls_in(into.text) * kLettersPerControl > into.text.size() ? "binary" : nullptr;
+  }
+  if (const auto big = utf16_without_mark(bytes)) {
+    decode_utf16(bytes, 0, *big, into);
     return controls_in(into.text) * kLettersPerControl > into.text.size() ? "binary" : nullptr;
   }
   if (bytes.find('\0') != std::string_view::npos ||
@@ -119,6 +144,7 @@ const char* decode(std::string_view bytes, Extracted& into) {
     }
     return nullptr;
   }
+  into.foreign = ForeignKind::charset;
   // Latin-1 is letters with some accents. More high bytes than that is another encoding.
   const auto high = std::ranges::count_if(bytes, [](char c) { return (c & 0x80) != 0; });
   const auto unprintable = std::ranges::count_if(bytes, [](char c) { return (c & 0xe0) == 0x80; });
@@ -145,6 +171,13 @@ void compose(Extracted& into, const Extracted& decoded) {
           {.text = run.text + (inner->text - run.file), .file = inner->file, .line = inner->line});
   }
   into.runs = std::move(runs);
+}
+
+bool is_minified(const Extracted& extracted) {
+  if (extracted.kind != ContentKind::code || extracted.text.size() < kMinifiedBytesMin)
+    return false;
+  const auto lines = static_cast<std::size_t>(std::ranges::count(extracted.text, '\n')) + 1;
+  return extracted.text.size() / lines > kMinifiedLineMean;
 }
 
 }  // namespace
@@ -177,26 +210,57 @@ ContentKind kind_of(std::string_view name) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
   if (std::ranges::find(kMarkdown, suffix) != kMarkdown.end()) return ContentKind::markdown;
   if (std::ranges::find(kHtml, suffix) != kHtml.end()) return ContentKind::html;
+  if (std::ranges::find(kJson, suffix) != kJson.end()) return ContentKind::json;
   if (std::ranges::find(kCode, suffix) != kCode.end()) return ContentKind::code;
   return ContentKind::plain;
 }
 
 Extracted extract(std::string_view name, Bytes head, std::uint64_t file_size) {
   Extracted extracted{.kind = kind_of(name), .cut = file_size > head.size()};
-  extracted.skipped = decode(as_text(head), extracted);
+  const Sniffed sniffed = sniff(as_text(head));
+  if (sniffed.magic == Magic::pdf) {
+    extracted.foreign = ForeignKind::pdf;
+    extracted.skipped = "no reader for PDF is installed";
+    return extracted;
+  }
+  if (sniffed.magic == Magic::html) extracted.kind = ContentKind::html;
+  extracted.skipped =
+      sniffed.magic == Magic::binary ? sniffed.reason : decode(as_text(head), extracted);
+  if (extracted.skipped == nullptr && is_minified(extracted)) extracted.skipped = "minified";
   if (extracted.skipped != nullptr) {
     extracted.text.clear();
     extracted.runs.clear();
     return extracted;
   }
-  if (extracted.kind != ContentKind::html) return extracted;
-  Extracted stripped{.kind = extracted.kind, .cut = extracted.cut};
-  strip_html(extracted.text, stripped);
+  const bool html = extracted.kind == ContentKind::html;
+  if (!html && (extracted.kind != ContentKind::json || !has_escapes(extracted.text)))
+    return extracted;
+  Extracted stripped{.kind = extracted.kind, .cut = extracted.cut, .foreign = extracted.foreign};
+  if (html)
+    strip_html(extracted.text, stripped);
+  else
+    unescape_json(extracted.text, stripped);
   compose(stripped, extracted);
   return stripped;
 }
 
-std::string text_of_range(std::string_view name, Bytes bytes) {
+void adopt(Extracted& extracted, ForeignText found) {
+  const bool pdf = extracted.foreign == ForeignKind::pdf;
+  if (found.status == ForeignStatus::latin) return;
+  extracted.foreign.reset();
+  extracted.runs.clear();
+  extracted.skipped = found.status == ForeignStatus::ok ? nullptr : reason_of(found.status);
+  extracted.text = std::move(found.text);
+  extracted.pages = std::move(found.pages);
+  extracted.derived = true;
+  if (pdf) extracted.kind = ContentKind::plain;
+  if (extracted.skipped == nullptr && pdf &&
+      extracted.text.find_first_not_of(" \t\r\n\f") == std::string::npos)
+    extracted.skipped = "no text in it, pictures of pages perhaps";
+  if (extracted.skipped != nullptr) extracted.text.clear();
+}
+
+std::string text_of_range(ContentKind kind, Bytes bytes) {
   const std::string_view raw = as_text(bytes);
   Extracted decoded;
   if (const std::size_t zero = raw.find('\0'); zero != std::string_view::npos) {
@@ -207,9 +271,12 @@ std::string text_of_range(std::string_view name, Bytes bytes) {
   } else {
     decode_latin1(raw, decoded);
   }
-  if (kind_of(name) != ContentKind::html) return std::move(decoded.text);
+  if (kind != ContentKind::html && kind != ContentKind::json) return std::move(decoded.text);
   Extracted stripped;
-  strip_html(decoded.text, stripped);
+  if (kind == ContentKind::html)
+    strip_html(decoded.text, stripped);
+  else
+    unescape_json(decoded.text, stripped);
   return std::move(stripped.text);
 }
 

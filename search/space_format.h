@@ -11,7 +11,7 @@
 //               'e' space id, 0                    a blob: what its embedder has learnt
 //   vector      space id, ino, first part          RunRecord; part kOwnVector: the user's vector
 //   chunk       'f' ino                            FileRecord, then why it was skipped
-//               'c' ino, chunk                     ChunkRecord
+//               'c' ino, chunk                     ChunkRecord; where its bytes are 0, its text
 //               'i' ino                            RuleFileRecord: it is a .vexfsignore
 //               'l' ino                            nothing: it has names in several collections
 //   queue       ino, Owed, sequence                reason (failed, parked) or nothing
@@ -108,7 +108,7 @@ struct ChunkRecord {     //  offset
   le32 first;            //  12  lines or page
   le32 last;             //  16
   le64 hash;             //  20  XXH3 of the bytes
-  std::uint8_t locator;  //  28  Locator::Kind
+  std::uint8_t locator;  //  28  Locator::Kind; ContentKind in the upper half
 };
 static_assert(sizeof(ChunkRecord) == 29 && alignof(ChunkRecord) == 1);
 static_assert(offsetof(ChunkRecord, hash) == 20);

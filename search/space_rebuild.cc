@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "search/chunk_text.h"
 
 namespace vexfs {
 
@@ -153,6 +154,13 @@ Result<> SpaceRebuild::copy_parts(Ino ino, std::span<Part> parts) {
   return copy_batch(ino, batch);
 }
 
+// Empty: the file has changed since, and whoever indexes it then embeds it.
+std::string SpaceRebuild::text_of(Ino ino, const Part& part) const {
+  const auto record = records_.chunk(ino, part.part);
+  if (!record || record->hash != before_.columns().check(part.from)) return {};
+  return text_of_chunk(*state_.files, records_, ino, part.part, *record).value_or("");
+}
+
 Result<> SpaceRebuild::copy_batch(Ino ino, std::span<Part* const> batch) {
   static Counter& copied =
       metrics::counter("vexfs_index_rebuilt_rows_total", "Rows of spaces that were made again");
@@ -167,7 +175,12 @@ Result<> SpaceRebuild::copy_batch(Ino ino, std::span<Part* const> batch) {
   if (wish_.embed && wish_.embedder) {
     rows.resize(batch.size() * dimension);
     std::vector<DocumentText> documents;
-    for (const TermBag& bag : bags) documents.push_back({.text = {}, .terms = bag});
+    std::vector<std::string> texts(batch.size());
+    if (wish_.embedder->reads_text())
+      for (std::size_t i = 0; i < batch.size(); ++i)
+        if (there[i]) texts[i] = text_of(ino, *batch[i]);
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      documents.push_back({.text = texts[i], .terms = bags[i]});
     VEXFS_CHECK(wish_.embedder->embed_documents(documents, rows));
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SpaceRebuild: makes a space again beside the one in force, then switches to it. Dead rows stay
 // behind; vectors are copied, or made anew from the words that the text index has where the next
-// space has another embedder. No file is read for it.
+// space has another embedder; files are read only for one that wants their text.
 //
 //   state      on the volume            in memory         new, changed   questions  a crash leaves
 //                                                         files go to    ask
@@ -60,6 +60,7 @@ class SpaceRebuild {
   Result<> copy_file(Ino ino, bool again);
   std::vector<Part> parts_of(Ino ino) const;
   Result<> copy_parts(Ino ino, std::span<Part> parts);
+  std::string text_of(Ino ino, const Part& part) const;
   Result<> copy_batch(Ino ino, std::span<Part* const> batch);
   void kill_others(Ino ino, std::span<const Part> parts);
   Result<> record(Ino ino, std::span<const Part> parts, bool again);

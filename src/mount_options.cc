@@ -107,6 +107,25 @@ bool take_compression(std::string_view how, MountOptions& out) {
   return true;
 }
 
+bool take_embedder(std::string_view key, std::string_view value, EmbedderOptions& out) {
+  const std::pair<std::string_view, std::string*> texts[] = {
+      {"embedder", &out.spec},
+      {"embedder_model", &out.model},
+      {"embedder_key_file", &out.key_file},
+      {"embedder_document_prefix", &out.document_prefix},
+      {"embedder_question_prefix", &out.question_prefix}};
+  for (const auto& [name, field] : texts)
+    if (key == name && !value.empty()) {
+      *field = value;
+      return true;
+    }
+  const auto dimension = parse_number(value);
+  if (key != "embedder_dimension" || !dimension || *dimension == 0 || *dimension > 4096)
+    return false;
+  out.dimension = static_cast<std::uint32_t>(*dimension);
+  return true;
+}
+
 // Options with a value; false: unknown, or a value that means nothing.
 bool take_pair(std::string_view key, std::string_view value, MountOptions& out) {
   if (key == "sync") return take_sync(value, out);
@@ -120,6 +139,7 @@ bool take_pair(std::string_view key, std::string_view value, MountOptions& out) 
     out.files.memory_bytes = *bytes;
     return true;
   }
+  if (key.starts_with("embedder")) return take_embedder(key, value, out.files.embedder);
   const auto number = parse_number(value);
   if (!number || *number > std::numeric_limits<unsigned>::max()) return false;
   const auto n = static_cast<unsigned>(*number);

@@ -18,6 +18,10 @@
 //   compress=zstd[:LEVEL]    compress file content, level 1 (default) to 19; off: do not
 //   index=0                  no search: files only
 //   index_workers=N          threads that index (default 1)
+//   embedder=WHAT            local (default), none, model2vec:DIR or openai:URL (with /v1)
+//   embedder_model=NAME      what the endpoint is asked for; embedder_key_file=PATH: its key (else
+//                            $VEXFS_EMBEDDER_KEY); embedder_dimension=N (else it is asked);
+//                            embedder_document_prefix=, embedder_question_prefix=
 //   writeback                let the kernel gather small writes
 //   remount                  change ro, suid, dev, noexec, noatime of the mount that is there
 //   _netdev nofail noauto user users defaults x-…   for others; accepted, without effect here

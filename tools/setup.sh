@@ -11,6 +11,8 @@ packages=(
   libzstd-dev libxxhash-dev          # compression, checksums
   libhwy-dev                         # SIMD with run-time dispatch
   libstemmer-dev libutf8proc-dev     # words: stems, Unicode
+  libpoppler-cpp-dev libuchardet-dev libseccomp-dev   # what reads foreign files, locked up
+  libcurl4-openssl-dev               # embedding endpoints
   libfmt-dev nlohmann-json3-dev libcli11-dev   # text, JSON, the command line
   doctest-dev python3 attr acl       # tests: units, mounts, getfattr, setfacl
 )

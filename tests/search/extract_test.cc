@@ -59,14 +59,14 @@ TEST_CASE("UTF-16 and Latin-1 become UTF-8, with their places") {
     CHECK(at_origin(text, file, "two") == std::string_view(file).substr(10));
     CHECK(text.file_offset(static_cast<std::uint32_t>(text.text.size())) == file.size());
     CHECK(line_of(text, "two") == 2);
-    CHECK(text_of_range("a.txt", as_bytes(std::string_view(file).substr(10))) ==
+    CHECK(text_of_range(ContentKind::plain, as_bytes(std::string_view(file).substr(10))) ==
           "two \u00e9 \U0001f511 keys");
   }
   const std::string latin = "Die Schl\xfcssel und die T\xfcren drehen sich im Kreis";
   const Extracted text = of("a.txt", latin);
   CHECK(text.text == "Die Schl\u00fcssel und die T\u00fcren drehen sich im Kreis");
   CHECK(at_origin(text, latin, "T\u00fcren").starts_with("T\xfcren"));
-  CHECK(text_of_range("a.txt", as_bytes(latin)) == text.text);
+  CHECK(text_of_range(ContentKind::plain, as_bytes(latin)) == text.text);
 }
 
 TEST_CASE("what is no text is skipped with a reason") {
@@ -111,7 +111,7 @@ TEST_CASE("HTML gives what a browser shows, and where it stands") {
   CHECK(line_of(text, "First") == 5);
   CHECK(line_of(text, "line") == 7);
   const std::size_t begin = file.find("Second");
-  CHECK(text_of_range("page.html", as_bytes(std::string_view(file).substr(begin, 11))) ==
+  CHECK(text_of_range(ContentKind::html, as_bytes(std::string_view(file).substr(begin, 11))) ==
         "Second\nline");
 }
 
@@ -160,7 +160,7 @@ TEST_CASE("any bytes of any kind give valid text with rising offsets inside the 
         CHECK(offset <= file.size());
         before = offset;
       }
-      CHECK(is_utf8(text_of_range(name, as_bytes(file))));
+      CHECK(is_utf8(text_of_range(kind_of(name), as_bytes(file))));
     }
   }
 }
