@@ -255,6 +255,8 @@ std::uint64_t Wal::until_due(std::uint64_t now) const {
 void Wal::wait_for_work() {
   while (!ending_ && (writing_ || health_.read_only() || !has_work(monotonic_ns()))) {
     if (health_.read_only() && !writing_ && !waiters_.empty()) return;
+    // Somebody else ended the writing: nobody will come to what wait_for_device() waits for.
+    if (health_.read_only()) progress_.notify_all();
     const bool nothing = open_.transactions == 0 &&
                          (written_lsn_ <= durable_lsn_ || options_.policy == SyncPolicy::none);
     idle_ = nothing || health_.read_only();

@@ -282,7 +282,7 @@ class FilesSubject::Work {
   // Whole blocks become shared, the ends are copied.
   void copy() {
     const NodeId from = file(), to = file();
-    if (from == 0 || from == to) return;
+    if (from == 0 || to == 0 || from == to) return;
     std::uint64_t at = below(versions(from).newest().size() + 1);
     std::uint64_t into = below(versions(to).newest().size() + 5000);
     if (below(4) != 0) into = into / kBlockBytes * kBlockBytes + at % kBlockBytes;

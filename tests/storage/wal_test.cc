@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "storage/faulty_device.h"
+#include "storage/health.h"
 #include "storage/superblock_format.h"
 #include "tests/storage/volume_tools.h"
 #include "tests/support/model_volume.h"
@@ -215,6 +216,38 @@ TEST_CASE("threads that wait for each other's batches are told nothing too early
     while (told < kThreads * kEach) std::this_thread::yield();
   }
   CHECK(pairs_after_cut(run.history->take()) == kThreads * kEach);
+}
+
+TEST_CASE("who waits for the device is told when the volume can no longer be written") {
+  set_log_level(Level{3});
+  MemoryDevice device(kVolumeBytes);
+  Health health;
+  std::atomic<bool> held = true, holds = false;
+  Wal wal(device, health, {.ring = {.bytes = std::uint64_t{64} << 20, .seed = 7}, .epoch = 1});
+  const std::string record(60'000, 'r');
+  // The committer is in a callback, so batches gather.
+  wal.sync(*wal.append(as_bytes(record)), [&](Result<>) {
+    holds = true;
+    holds.notify_all();
+    held.wait(true);
+  });
+  holds.wait(false);
+  Result<Lsn> last = Lsn{};
+  while (last) last = wal.append(as_bytes(record));
+  REQUIRE(last.error().code == EBUSY);
+  std::atomic<bool> waits = false;
+  std::thread waiting([&] {
+    waits = true;
+    wal.wait_for_device();
+  });
+  while (!waits) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // it sleeps by now, most likely
+  health.end_writing({.code = EIO, .what = "of somebody else"});
+  held = false;
+  held.notify_all();
+  waiting.join();
+  CHECK(wal.append(as_bytes(record)).error().code == EROFS);
+  set_log_level(Level::info);
 }
 
 TEST_CASE("a full ring holds writers back until a checkpoint, goes round, and loses nothing") {
