@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/file_resize.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "fs/file_content.h"
 #include "fs/inode_format.h"
 #include "storage/extent_edit.h"
@@ -53,12 +56,14 @@ Result<> Resize::commit(Wait wait) {
   return {};
 }
 
-Result<> make_hole(FilesState& state, Node& node, std::uint64_t from, std::uint64_t to) {
+Result<> make_hole(FilesState& state, Node& node, std::uint64_t from, std::uint64_t to,
+                   std::vector<FileExtentGroup>& sparse) {
   while (from < to) {
     Change change(state.volume);
     ExtentEdit& edit = change.edit_extents(node.ino, Wait::allowed);
     VEXFS_TRY(const std::uint64_t done, edit.remove(from, to, kRecordsMax));
     edit.log(change.transaction);
+    std::ranges::copy(edit.sparse(), std::back_inserter(sparse));
     FilesState::erase_riders(change.transaction, node, from, done);
     Inode& next = change.edit(node);
     next.blocks += static_cast<std::uint64_t>(edit.blocks_added());

@@ -23,7 +23,9 @@ class Resize {
   bool rest_ = false;                     // more blocks to free than one transaction can
 };
 
-// Makes whole blocks [from, to) a hole, in bounded transactions; the edges are the caller's.
-Result<> make_hole(FilesState& state, Node& node, std::uint64_t from, std::uint64_t to);
+// Makes whole blocks [from, to) a hole, in bounded transactions; the edges are the caller's. Adds
+// to `sparse` compressed extents of which little is left.
+Result<> make_hole(FilesState& state, Node& node, std::uint64_t from, std::uint64_t to,
+                   std::vector<FileExtentGroup>& sparse);
 
 }  // namespace vexfs

@@ -15,35 +15,40 @@ namespace vexfs {
 
 namespace {
 
+struct ByteRange {
+  std::uint64_t from = 0, to = 0;
+};
+using Sparse = std::vector<FileExtentGroup>;
+
 // Zeroes [from, to): bytes of blocks in part, whole blocks as a hole.
-Result<> zero_range(FilesState& state, Node& node, std::uint64_t from, std::uint64_t to) {
+Result<> zero_range(FilesState& state, Node& node, ByteRange range, Sparse& sparse) {
+  const auto [from, to] = range;
   const std::uint64_t head_end = std::min(to, (from + kBlockBytes - 1) / kBlockBytes * kBlockBytes);
   const std::uint64_t tail_start = std::max(head_end, to / kBlockBytes * kBlockBytes);
   if (from < head_end) VEXFS_CHECK(zero_in_block(state, node, from, head_end, Wait::allowed));
   if (tail_start < to) VEXFS_CHECK(zero_in_block(state, node, tail_start, to, Wait::allowed));
-  return make_hole(state, node, head_end / kBlockBytes, tail_start / kBlockBytes);
+  return make_hole(state, node, head_end / kBlockBytes, tail_start / kBlockBytes, sparse);
 }
 
 // The same of what lies in the file; what reaches its end takes the whole last block, and what was
 // allocated behind it.
-Result<> zero_content(FilesState& state, Node& node, std::uint64_t from, std::uint64_t to) {
+Result<> zero_content(FilesState& state, Node& node, ByteRange range, Sparse& sparse) {
+  const auto [from, to] = range;
   const std::uint64_t size = node.inode.size;
   const std::uint64_t block_end = (size + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
-  if (from < size) VEXFS_CHECK(zero_range(state, node, from, to < size ? to : block_end));
+  const ByteRange inside{.from = from, .to = to < size ? to : block_end};
+  if (from < size) VEXFS_CHECK(zero_range(state, node, inside, sparse));
   const std::uint64_t behind = std::max(size, from);
-  return make_hole(state, node, (behind + kBlockBytes - 1) / kBlockBytes, to / kBlockBytes);
+  return make_hole(state, node, (behind + kBlockBytes - 1) / kBlockBytes, to / kBlockBytes, sparse);
 }
 
 struct SpaceMode {
   int what = 0;  // FALLOC_FL_ZERO_RANGE, FALLOC_FL_PUNCH_HOLE or 0
   bool keep_size = false;
 };
-struct ByteRange {
-  std::uint64_t from = 0, to = 0;
-};
-
-Result<> change_space(FilesState& state, Node& node, SpaceMode mode, ByteRange range) {
-  if (mode.what != 0) VEXFS_CHECK(zero_content(state, node, range.from, range.to));
+Result<> change_space(FilesState& state, Node& node, SpaceMode mode, ByteRange range,
+                      Sparse& sparse) {
+  if (mode.what != 0) VEXFS_CHECK(zero_content(state, node, range, sparse));
   if (mode.what == FALLOC_FL_PUNCH_HOLE) return {};
   VEXFS_CHECK(preallocate(state, node, range.from / kBlockBytes,
                           (range.to + kBlockBytes - 1) / kBlockBytes));
@@ -89,15 +94,16 @@ Result<> Files::fallocate(const Caller& caller, NodeId id, std::uint64_t, int mo
   if (wait == Wait::never) return fail(EAGAIN, "files: fallocate waits");
   const NodeRef node = state_->pin(id);
   bool changed = false;
+  VEXFS_TRY(const auto serial, SerialHold::take(*node, wait));
+  Sparse sparse;
   {
-    VEXFS_TRY(const auto serial, SerialHold::take(*node, wait));
     VEXFS_TRY(const auto hold, WriteHold::take(state_->volume, *node, wait));
     if (!node->inode.is_regular()) return fail(ENODEV, "files: fallocate of no regular file");
     if (node->removed) return fail(ENOENT, "files: fallocate of a removed file");
     VEXFS_CHECK(state_->drop_capability(*node, wait));
     const std::uint64_t end = offset + length, old_size = node->inode.size;
     const auto done = change_space(*state_, *node, {.what = what, .keep_size = keep_size},
-                                   {.from = offset, .to = end});
+                                   {.from = offset, .to = end}, sparse);
     drop_set_id(caller, node->inode);
     changed = what != 0 || node->inode.size != old_size;
     if (changed)
@@ -107,6 +113,7 @@ Result<> Files::fallocate(const Caller& caller, NodeId id, std::uint64_t, int mo
     state_->mark_stale(node);  // also of what a failure has left half done
     VEXFS_CHECK(done);
   }
+  state_->write_back.rewrite(*node, sparse);
   if (changed) state_->index.changed(node->ino);
   return {};
 }

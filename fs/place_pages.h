@@ -18,11 +18,12 @@ struct PlacedExtent {
 struct Placing {
   explicit Placing(Node& of) : node(of) {}
   Node& node;
-  bool small = false;                 // the file fits into its record: nothing to write
-  bool more = false;                  // pages still wait: there were too many for one round
-  std::vector<FileExtent> own;        // where the file has blocks that it may write again
-  std::vector<PlacedExtent> extents;  // written; not the file's yet unless in place
-  std::size_t committed = 0;          // the first so many of them
+  bool small = false;                        // the file fits into its record: nothing to write
+  bool more = false;                         // pages still wait: there were too many for one round
+  std::vector<FileExtent> own;               // where the file has blocks that it may write again
+  std::vector<PlacedExtent> extents;         // written; not the file's yet unless in place
+  std::size_t committed = 0;                 // the first so many of them
+  std::vector<FileExtentGroup> sparse = {};  // compressed extents that they left little of
 };
 
 // Blocks of [from, to) that the file may write again: unwritten ones, and data that is as it is

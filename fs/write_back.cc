@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include "base/log.h"
 #include "base/metrics.h"
 #include "fs/change.h"
 #include "storage/extent_edit.h"
+#include "storage/extent_rewrite.h"
 #include "storage/rider_format.h"
 
 namespace vexfs {
@@ -196,6 +198,7 @@ Result<> WriteBack::end(Placing& placing, Result<> written) {
     return written;
   }
   figures().files.add();
+  rewrite(placing.node, placing.sparse);
   return {};
 }
 
@@ -211,7 +214,8 @@ Result<> WriteBack::commit_placed(Placing& placing) {
       break;
     }
     VEXFS_TRY(const std::size_t taken,
-              commit_some(node, std::span(extents).subspan(placing.committed), Wait::allowed));
+              commit_some(node, std::span(extents).subspan(placing.committed), placing.sparse,
+                          Wait::allowed));
     placing.committed += taken;
     if (node.pages.empty()) remove_clean(node);
   } while (placing.committed < extents.size());
@@ -220,7 +224,7 @@ Result<> WriteBack::commit_placed(Placing& placing) {
 
 // One transaction; how many of `extents` it has taken.
 Result<std::size_t> WriteBack::commit_some(Node& node, std::span<const PlacedExtent> extents,
-                                           Wait wait) {
+                                           std::vector<FileExtentGroup>& sparse, Wait wait) {
   Change change(volume_);
   ExtentEdit& edit = change.edit_extents(node.ino, wait);
   std::size_t taken = 0;
@@ -231,6 +235,7 @@ Result<std::size_t> WriteBack::commit_some(Node& node, std::span<const PlacedExt
   const std::uint64_t from = extents.front().extent.block, to = extents[taken - 1].extent.end();
 
   edit.log(change.transaction);
+  std::ranges::copy(edit.sparse(), std::back_inserter(sparse));  // the commit ends the edit
   const FilePages::Blocks riders = node.pages.riders_written(from, to);
   for (const std::uint64_t block : riders)
     change.transaction.erase(Tree::rider, rider_key(node.ino, block));
@@ -243,6 +248,36 @@ Result<std::size_t> WriteBack::commit_some(Node& node, std::span<const PlacedExt
   let_go(node.pages.written(from, to));
   node.pages.forget_riders(riders);
   return taken;
+}
+
+void WriteBack::rewrite(Node& node, std::span<const FileExtentGroup> groups) {
+  for (const FileExtentGroup& group : groups)
+    if (const auto done = rewrite(node, group); !done && done.error().code != ENOSPC)
+      log(Level::warn, "writeback", "compressed extent not written anew",
+          {{"ino", static_cast<std::uint64_t>(node.ino)}, {"why", done.error().what}});
+}
+
+// Nobody else changes the file's extents meanwhile, so they are read without its lock. Neither
+// content nor generation changes.
+Result<> WriteBack::rewrite(Node& node, FileExtentGroup group) {
+  VEXFS_TRY(const auto extents, rewrite_extent(volume_, node.ino, group, options_.compression));
+  if (extents.empty()) return {};
+  auto done = flush();
+  if (done) done = put_rewritten(node, extents);
+  if (!done)
+    for (const FileExtent& extent : extents) volume_.release(extent.where());
+  return done;
+}
+
+Result<> WriteBack::put_rewritten(Node& node, const std::vector<FileExtent>& extents) {
+  VEXFS_TRY(const auto hold, WriteHold::take(volume_, node, Wait::allowed));
+  if (node.removed) return fail(ENOENT, "writeback: the file is gone");
+  Change change(volume_);
+  ExtentEdit& edit = change.edit_extents(node.ino, Wait::allowed);
+  for (const FileExtent& extent : extents) VEXFS_CHECK(edit.put(extent));
+  edit.log(change.transaction);
+  change.edit(node).blocks += static_cast<std::uint64_t>(edit.blocks_added());
+  return change.commit({.freeing = true});
 }
 
 void WriteBack::give_up(Placing& placing, Error error) {

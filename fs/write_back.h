@@ -57,6 +57,9 @@ class WriteBack {
   Result<> write_back(Node& node);
   // The same with Node::write_back held by the caller.
   Result<> write_back_held(Node& node);
+  // Writes anew what is left of these compressed extents of the file, where that wins space. With
+  // Node::write_back held, not the file's lock. What fails stays as it is.
+  void rewrite(Node& node, std::span<const FileExtentGroup> groups);
   // All that is dirty at this call; goes on after a failure and returns the first one.
   Result<> write_back_all();
   // Puts all that a crash would take into the log, without a word to the device, if it is
@@ -94,7 +97,11 @@ class WriteBack {
   Result<bool> log_inline(Node& node, Wait wait);
   Result<bool> log_riders(Node& node, Wait wait);
   Result<> commit_placed(Placing& placing);
-  Result<std::size_t> commit_some(Node& node, std::span<const PlacedExtent> extents, Wait wait);
+  // Adds to `sparse` what ExtentEdit::sparse() says.
+  Result<std::size_t> commit_some(Node& node, std::span<const PlacedExtent> extents,
+                                  std::vector<FileExtentGroup>& sparse, Wait wait);
+  Result<> rewrite(Node& node, FileExtentGroup group);
+  Result<> put_rewritten(Node& node, const std::vector<FileExtent>& extents);
   void give_up(Placing& placing, Error error);
   void drop_removed(Node& node);
   void remove_clean(Node& node);

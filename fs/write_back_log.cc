@@ -66,7 +66,8 @@ Result<bool> WriteBack::log_inline(Node& node, Wait wait) {
   if (node.pages.is_writing()) return false;
   node.pages.begin_writing(node.pages.waiting_count());
   const PlacedExtent whole{.extent = inline_extent(node.pages.writing())};
-  auto logged = commit_some(node, std::span(&whole, 1), wait);
+  std::vector<FileExtentGroup> sparse;  // little files have none
+  auto logged = commit_some(node, std::span(&whole, 1), sparse, wait);
   if (!logged) {
     let_go(node.pages.give_up_writing());
     return std::unexpected(logged.error());

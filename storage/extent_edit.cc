@@ -71,6 +71,7 @@ Result<> ExtentEdit::carve(std::uint64_t from, std::uint64_t to, Old fate) {
     const FileExtent old = std::move(it->second);
     it = now_.erase(it);
     changed_.erase(old.block);
+    if (old.compressed()) cut_.insert(old.group());
     if (fate == Old::dropped) VEXFS_CHECK(drop(old, from, to));
     if (old.block < from) insert(old.cut(old.block, from));
     if (old.end() > to) insert(old.cut(to, old.end()));
@@ -121,6 +122,24 @@ std::int64_t ExtentEdit::blocks_added() const {
   for (const auto& [group, blocks] : groups) added += blocks;
   for (const auto& [group, blocks] : groups_before_) added -= blocks;
   return added;
+}
+
+std::vector<FileExtentGroup> ExtentEdit::sparse() const {
+  struct Left {
+    std::uint32_t blocks = 0, raw_blocks = 0;
+  };
+  std::map<FileExtentGroup, Left> groups;
+  if (cut_.empty()) return {};
+  for (const auto& [block, extent] : now_) {
+    if (!extent.compressed() || !cut_.contains(extent.group())) continue;
+    Left& left = groups[extent.group()];
+    left.blocks += extent.blocks;
+    left.raw_blocks = extent.raw_blocks;
+  }
+  std::vector<FileExtentGroup> sparse;
+  for (const auto& [group, left] : groups)
+    if (2 * left.blocks < left.raw_blocks) sparse.push_back(group);
+  return sparse;
 }
 
 std::size_t ExtentEdit::log_bytes() const {

@@ -40,6 +40,9 @@ class ExtentEdit {
   // What the change adds to the blocks that the file holds. Pieces of one compressed extent
   // hold all of it together.
   std::int64_t blocks_added() const;
+  // Compressed extents that the change cuts, of which less than half is left: they hold all of
+  // their blocks (storage/extent_rewrite.h).
+  std::vector<FileExtentGroup> sparse() const;
   // Upper bound of what log() will add to a transaction.
   std::size_t log_bytes() const;
   void log(Transaction& transaction) const;
@@ -57,6 +60,7 @@ class ExtentEdit {
   std::map<std::uint64_t, FileExtent> now_;  // the touched part, as it shall be
   std::set<std::uint64_t> in_tree_;          // keys of what was loaded
   std::set<std::uint64_t> changed_;          // keys in now_ to put
+  std::set<FileExtentGroup> cut_;            // compressed extents that lost blocks
   std::vector<Extent> adopted_, freed_;
   SharedBlocks shared_;
   std::int64_t plain_blocks_added_ = 0;

@@ -43,13 +43,23 @@ Result<> verify(Ino ino, const FileExtent& extent, Bytes blocks) {
 }
 
 // What the piece has of the whole extent.
-Result<> decompress_piece(const FileExtent& extent, Bytes stored, MutableBytes part) {
+Result<> decompress_part(const FileExtent& extent, Bytes stored, MutableBytes part) {
   if (extent.raw_offset == 0 && extent.blocks == extent.raw_blocks)
     return decompress_extent(stored, part);
   const Buffer raw = Buffer::take(std::size_t{extent.raw_blocks} * kBlockBytes);
   VEXFS_CHECK(decompress_extent(stored, raw.bytes()));
   std::memcpy(part.data(), raw.data() + std::size_t{extent.raw_offset} * kBlockBytes, part.size());
   return {};
+}
+
+// EIO: the blocks are those that were written, and make no sense. So content was damaged before
+// its checksums were made.
+Result<> decompress_piece(Ino ino, const FileExtent& extent, Bytes stored, MutableBytes part) {
+  const auto done = decompress_part(extent, stored, part);
+  if (done || done.error().code != EUCLEAN) return done;
+  log(Level::error, "data", done.error().what,
+      {{"ino", static_cast<std::uint64_t>(ino)}, {"file_block", extent.block}});
+  return fail(EIO, done.error().what);
 }
 
 constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
@@ -111,7 +121,7 @@ Result<> read_file_blocks(Volume& volume, Ino ino, std::uint64_t block, MutableB
     const MutableBytes read = runs[run++].into;
     figures().read_bytes.add(read.size());
     VEXFS_CHECK(verify(ino, extent, read));
-    if (extent.compressed()) VEXFS_CHECK(decompress_piece(extent, read, part_of(extent)));
+    if (extent.compressed()) VEXFS_CHECK(decompress_piece(ino, extent, read, part_of(extent)));
   }
   return {};
 }

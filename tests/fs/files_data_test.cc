@@ -5,7 +5,10 @@
 #include <linux/falloc.h>
 
 #include <chrono>
+#include <map>
+#include <random>
 
+#include "storage/file_data.h"
 #include "tests/fs/consistency.h"
 #include "tests/fs/files_fixture.h"
 
@@ -196,6 +199,56 @@ TEST_CASE("what can be compressed takes fewer blocks, noise takes as many as it 
   CHECK((fs.read(a, 0, 4 << 20) == text));
   check_consistent(fs.volume);
   CHECK((referenced_blocks(fs.volume) == fs.volume.owned()));
+}
+
+TEST_CASE("what is left of a compressed extent is written anew when it is less than half") {
+  constexpr std::size_t kBytes = 64 * kBlockBytes;
+  std::uint64_t held_for_nothing = 0;
+  for (unsigned seed = 1; seed <= 12; ++seed) {
+    CAPTURE(seed);
+    std::mt19937_64 rng(seed);
+    FilesFixture fs;
+    REQUIRE(fs.files->close());
+    fs.options.compression.level = 1;
+    fs.open();
+    const auto words = [&](std::size_t bytes) {
+      std::string text(bytes, ' ');
+      const char first = static_cast<char>('a' + rng() % 20);
+      for (char& c : text) c = static_cast<char>(first + rng() % 5);
+      return text;
+    };
+    std::string content = words(kBytes);
+    const NodeId file = fs.file(kRootNode, "f", content);
+    fs.remount();
+    for (unsigned step = 0; step < 25; ++step) {
+      const std::uint64_t at = rng() % 64 * kBlockBytes;
+      const std::uint64_t bytes = std::min(kBytes - at, (1 + rng() % 12) * kBlockBytes);
+      if (rng() % 3 == 0) {
+        REQUIRE(fs.files->fallocate(fs.caller, file, 0, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                    at, bytes, kWait));
+        content.replace(at, bytes, bytes, '\0');
+      } else {
+        const std::string text = words(bytes);
+        fs.write(file, at, text);
+        content.replace(at, bytes, text);
+      }
+      if (rng() % 2 == 0) fs.remount();
+    }
+    fs.remount();
+    CHECK((fs.read(file) == content));
+    check_consistent(fs.volume);
+    CHECK((referenced_blocks(fs.volume) == fs.volume.owned()));
+    std::map<FileExtentGroup, std::uint32_t> live;
+    const auto extents = file_extents(fs.volume, Ino{file}, 0, 64, 64, kWait);
+    REQUIRE(extents);
+    for (const FileExtent& each : *extents)
+      live[each.group()] += each.compressed() ? each.blocks : 0;
+    for (const FileExtent& each : *extents)
+      if (each.compressed() && 2 * live[each.group()] < each.raw_blocks &&
+          each.disk_blocks > live[each.group()])
+        ++held_for_nothing;
+  }
+  CHECK(held_for_nothing == 0);
 }
 
 TEST_CASE("synced content rides in the log until it has a place") {
