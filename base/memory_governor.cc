@@ -54,7 +54,9 @@ MemoryLevel level_of(std::size_t sum, std::size_t limit, MemoryLevel before) {
 
 MemoryShares memory_shares(std::size_t budget) {
   constexpr std::size_t kDirtyMax = 256 * kMiB;  // more would only make the next fsync long
-  return {.page_cache = budget / 2, .dirty_data = std::min(budget / 4, kDirtyMax)};
+  return {.page_cache = budget / 2,
+          .dirty_data = std::min(budget / 4, kDirtyMax),
+          .read_ahead = budget / 8};
 }
 
 std::size_t default_memory_budget(const MemoryFigures& figures) {

@@ -40,7 +40,7 @@ struct MemoryConsumer {
 
 // How a budget is divided; the rest is for buffers of requests.
 struct MemoryShares {
-  std::size_t page_cache = 0, dirty_data = 0;
+  std::size_t page_cache = 0, dirty_data = 0, read_ahead = 0;
 };
 MemoryShares memory_shares(std::size_t budget);
 

@@ -45,10 +45,17 @@ class Target {
 
 // Works in a new directory below `directory`, and removes it at the end.
 std::unique_ptr<Target> posix_target(const std::string& directory);
-// A sparse image of `bytes` beside `directory`'s other files, removed at the end.
-std::unique_ptr<Target> volume_target(const std::string& directory, std::uint64_t bytes);
+// A sparse image of `bytes` beside `directory`'s other files, removed at the end; with as much
+// memory as `-o memory=` would give a mount.
+struct VolumeTargetOptions {
+  std::uint64_t bytes = std::uint64_t{8} << 30;
+  std::size_t memory_bytes = std::size_t{1} << 30;
+};
+std::unique_ptr<Target> volume_target(const std::string& directory,
+                                      const VolumeTargetOptions& options);
 
 // --dir DIR: through DIR; --below DIR: on an image in DIR. Both are measured if both are given.
-std::vector<std::unique_ptr<Target>> targets_of(int argc, char** argv);
+std::vector<std::unique_ptr<Target>> targets_of(int argc, char** argv,
+                                                const VolumeTargetOptions& below = {});
 
 }  // namespace vexfs::bench

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/memory_governor.h"
 #include "bench/target.h"
 #include "fs/file_system.h"
 #include "storage/volume.h"
@@ -34,10 +35,10 @@ T ok(Result<T> result, const char* call) {
 
 class VolumeTarget final : public Target {
  public:
-  VolumeTarget(const std::string& directory, std::uint64_t bytes)
+  VolumeTarget(const std::string& directory, const VolumeTargetOptions& options)
       : image_(directory + "/bench-below.vex") {
     const int fd = ::open(image_.c_str(), O_CREAT | O_EXCL | O_RDWR, 0600);
-    if (fd < 0 || ::ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
+    if (fd < 0 || ::ftruncate(fd, static_cast<off_t>(options.bytes)) != 0) {
       std::perror(image_.c_str());
       std::exit(2);
     }
@@ -46,9 +47,14 @@ class VolumeTarget final : public Target {
       auto device = ok(open_file_device(image_, {}), "device");
       ok(Volume::format(*device, {}), "format");
     }
-    volume_ = ok(Volume::open(ok(open_file_device(image_, {}), "device"), {}), "volume");
+    VolumeOptions volume_options;
+    volume_options.cache_bytes = memory_shares(options.memory_bytes).page_cache;
+    volume_ =
+        ok(Volume::open(ok(open_file_device(image_, {}), "device"), volume_options), "volume");
     ok(FileSystem::make_root(*volume_, 0, 0), "root");
-    fs_ = ok(FileSystem::open(*volume_, {}), "file system");
+    FileSystemOptions files_options;
+    files_options.memory_bytes = options.memory_bytes;
+    fs_ = ok(FileSystem::open(*volume_, files_options), "file system");
     directory_ = ok(fs_->mkdir(kCaller, kRootNode, "bench", 0755, kWait), "mkdir").node;
   }
   ~VolumeTarget() override {
@@ -189,18 +195,19 @@ class VolumeTarget final : public Target {
 
 }  // namespace
 
-std::unique_ptr<Target> volume_target(const std::string& directory, std::uint64_t bytes) {
-  return std::make_unique<VolumeTarget>(directory, bytes);
+std::unique_ptr<Target> volume_target(const std::string& directory,
+                                      const VolumeTargetOptions& options) {
+  return std::make_unique<VolumeTarget>(directory, options);
 }
 
-std::vector<std::unique_ptr<Target>> targets_of(int argc, char** argv) {
-  constexpr std::uint64_t kImageBytes = std::uint64_t{8} << 30;
+std::vector<std::unique_ptr<Target>> targets_of(int argc, char** argv,
+                                                const VolumeTargetOptions& below) {
   std::vector<std::unique_ptr<Target>> targets;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--dir") == 0)
       targets.push_back(posix_target(argv[i + 1]));
     else if (std::strcmp(argv[i], "--below") == 0)
-      targets.push_back(volume_target(argv[i + 1], kImageBytes));
+      targets.push_back(volume_target(argv[i + 1], below));
   }
   if (targets.empty()) {
     std::fprintf(stderr,

@@ -103,12 +103,18 @@ Result<std::size_t> read_content(FilesState& state, const Node& node, std::uint6
       continue;
     }
     const std::uint64_t run_end = std::min({end, node.pages.next(block), block + kExtentBlocksMax});
-    const Buffer run = Buffer::take((run_end - block) * kBlockBytes);
-    VEXFS_CHECK(read_file_blocks(state.volume, node.ino, block, run.bytes(), wait));
     const std::uint64_t from = std::max(offset, block * kBlockBytes);
     const std::uint64_t to = std::min(offset + bytes, run_end * kBlockBytes);
-    std::memcpy(into.data() + (from - offset), run.data() + (from - block * kBlockBytes),
-                to - from);
+    const MutableBytes wanted(into.data() + (from - offset), to - from);
+    VEXFS_TRY(const std::size_t ahead, state.read_ahead.copy(node, from, wanted, wait));
+    if (ahead > 0) {
+      // Up to a block's end, or to the end of what is asked for.
+      block = blocks_to(from + ahead);
+      continue;
+    }
+    const Buffer run = Buffer::take((run_end - block) * kBlockBytes);
+    VEXFS_CHECK(read_file_blocks(state.volume, node.ino, block, run.bytes(), wait));
+    std::memcpy(wanted.data(), run.data() + (from - block * kBlockBytes), wanted.size());
     block = run_end;
   }
   return bytes;

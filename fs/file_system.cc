@@ -34,8 +34,9 @@ class Mounted final : public FileSystem {
     if (engine_ && !closed_) engine_->stop();  // its workers read files
   }
   // Shares `bytes` among what a mount holds in memory.
-  void govern(Volume& volume, std::size_t bytes) {
-    memory_.emplace(volume, *files_, engine_.get(), bytes);
+  void govern(Volume& volume, std::size_t bytes, std::size_t read_ahead) {
+    memory_.emplace(volume, *files_, engine_.get(),
+                    MountMemory::Options{.budget = bytes, .read_ahead = read_ahead});
   }
   Result<> close() override {
     memory_.reset();
@@ -261,12 +262,17 @@ Result<std::unique_ptr<FileSystem>> FileSystem::open(Volume& volume, FileSystemO
                              .acl = options.acl,
                              .nodiratime = options.nodiratime,
                              .read_only = options.read_only,
-                             .compression = options.compression};
-  if (options.memory_bytes != 0)
-    files_options.dirty_bytes_max = memory_shares(options.memory_bytes).dirty_data;
+                             .compression = options.compression,
+                             .read_ahead_bytes = options.read_ahead_bytes};
+  if (options.memory_bytes != 0) {
+    const MemoryShares shares = memory_shares(options.memory_bytes);
+    files_options.dirty_bytes_max = shares.dirty_data;
+    files_options.read_ahead_bytes = std::min(options.read_ahead_bytes, shares.read_ahead);
+  }
   VEXFS_TRY(std::unique_ptr<Files> files, Files::open(volume, index, files_options));
   auto mounted = std::make_unique<Mounted>(std::move(engine), std::move(files));
-  if (options.memory_bytes != 0) mounted->govern(volume, options.memory_bytes);
+  if (options.memory_bytes != 0)
+    mounted->govern(volume, options.memory_bytes, files_options.read_ahead_bytes);
   return mounted;
 }
 

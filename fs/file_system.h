@@ -35,7 +35,8 @@ struct FileSystemOptions {
   bool index = true;  // false: no engine; user.vexfs.* and questions answer ENOTSUP
   unsigned index_workers = 1;
   EmbedderOptions embedder;
-  Compression compression;  // of file content
+  Compression compression;                               // of file content
+  std::size_t read_ahead_bytes = std::size_t{32} << 20;  // at most; of all files
   // For all that the process holds (fs/mount_memory.h); 0: nobody governs it.
   std::size_t memory_bytes = 0;
 };

@@ -56,7 +56,16 @@ void Files::set_dirty_bytes_max(std::size_t bytes) {
   state_->write_back.set_dirty_bytes_max(bytes);
 }
 
+std::size_t Files::read_ahead_bytes() const {
+  return state_->read_ahead.held_bytes();
+}
+
+void Files::set_read_ahead_max(std::size_t bytes) {
+  state_->read_ahead.set_bytes_max(bytes);
+}
+
 Result<> Files::close() {
+  state_->read_ahead.stop();
   state_->write_back.stop();
   if (state_->read_only) return {};
   VEXFS_CHECK(state_->write_back.write_back_all());

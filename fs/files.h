@@ -27,6 +27,7 @@ struct FilesOptions {
   std::size_t dirty_bytes_max = std::size_t{64} << 20;  // of all files, in memory
   bool read_only = false;
   Compression compression = {};
+  std::size_t read_ahead_bytes = 0;  // of content that is read before anybody asks; 0: none is
 };
 
 struct FilesState;
@@ -49,6 +50,9 @@ class Files final : public FileView {
   // --- memory: content that is not on the disk yet, and from when on writers wait for the disk
   std::size_t dirty_bytes() const;
   void set_dirty_bytes_max(std::size_t bytes);
+  // Content that is read before somebody asks for it.
+  std::size_t read_ahead_bytes() const;
+  void set_read_ahead_max(std::size_t bytes);
 
   // --- names
   Result<Entry> lookup(const Caller&, NodeId parent, std::string_view name, Wait);

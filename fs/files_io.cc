@@ -37,6 +37,7 @@ void Files::release(NodeId id, std::uint64_t, int) {
   forget(id, 1);
   if (!last) return;
   if (node->flush_on_close.exchange(false)) state_->write_back.write_back_soon(node);
+  state_->read_ahead.forget(node->ino);
   if (auto hold = ReadHold::take(state_->volume, *node, Wait::never);
       hold && (node->inode.links != 0 || node->removed))
     return;
@@ -55,7 +56,11 @@ Result<std::size_t> Files::read(const Caller&, NodeId id, std::uint64_t, std::ui
     VEXFS_TRY(const auto hold, ReadHold::take(state_->volume, *node, wait));
     if (!node->inode.is_regular()) return fail(EINVAL, "files: read of no regular file");
     if (node->removed) return fail(EIO, "files: read of a removed file");
+    // Before it waits for the disk, so that both go on at once; with Wait::never only what was
+    // answered, for the rest is asked again.
+    if (wait == Wait::allowed) state_->note_read(node, offset, into.size());
     VEXFS_TRY(bytes, read_content(*state_, *node, offset, into, wait));
+    if (wait == Wait::never) state_->note_read(node, offset, into.size());
     read_time = state_->wants_atime(node->inode);
   }
   if (read_time) state_->note_access(node);

@@ -24,7 +24,8 @@ FilesState::FilesState(Volume& on, ContentIndex& to, const FilesOptions& with)
       write_back(on, to, clock,
                  {.commit_seconds = with.commit_seconds,
                   .dirty_bytes_max = with.dirty_bytes_max,
-                  .compression = with.compression}) {}
+                  .compression = with.compression}),
+      read_ahead(on, with.read_ahead_bytes) {}
 
 Result<> FilesState::writable() const {
   if (read_only) return fail(EROFS, "files: mounted read-only");

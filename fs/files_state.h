@@ -12,6 +12,7 @@
 #include "fs/files.h"
 #include "fs/node_hold.h"
 #include "fs/node_table.h"
+#include "fs/read_ahead.h"
 #include "fs/write_back.h"
 
 namespace vexfs {
@@ -42,6 +43,7 @@ struct FilesState {
   // Held from the check that a move of a directory makes no loop until it is committed.
   Mutex directory_moves{Rank::directory};
   WriteBack write_back;  // after `nodes`: its jobs end first
+  ReadAhead read_ahead;  // the same
 
   Directory directory(Ino ino) { return Directory(volume, name_seed, ino); }
   NodeRef pin(NodeId node) { return nodes.pin(ino_of(node)); }
@@ -89,6 +91,12 @@ struct FilesState {
   // Of blocks whose pages are dropped after the commit.
   static void erase_riders(Transaction& transaction, const Node& node, std::uint64_t from,
                            std::uint64_t to);
+  // A program reads these bytes. With the node's lock held, shared is enough.
+  void note_read(const NodeRef& node, std::uint64_t offset, std::size_t bytes) {
+    const std::uint64_t first = offset / kBlockBytes;
+    const std::uint64_t end = (offset + bytes + kBlockBytes - 1) / kBlockBytes;
+    read_ahead.note_read(node, first, static_cast<std::uint32_t>(end - first));
+  }
 
   // --- removal (fs/files_removal.cc)
   // What became of a node without names: it waits for its last close, or is gone from the trees,

@@ -24,14 +24,20 @@ std::size_t less(std::size_t from, std::size_t bytes) {
 
 }  // namespace
 
-MountMemory::MountMemory(Volume& volume, Files& files, const Engine* engine, std::size_t budget)
+MountMemory::MountMemory(Volume& volume, Files& files, const Engine* engine, const Options& options)
     : volume_(volume),
       files_(files),
       engine_(engine),
-      governor_(budget, [reader = MemoryReader()] { return reader.read(); }) {
-  const MemoryShares shares = memory_shares(budget);
+      governor_(options.budget, [reader = MemoryReader()] { return reader.read(); }) {
+  const MemoryShares shares = memory_shares(options.budget);
   // What is written back frees buffers that the next writes take: a page fault less each.
   buffer_pool::keep_at_most(shares.dirty_data / 2);
+  governor_.add({.name = "read_ahead",
+                 .gives_at = MemoryLevel::shrink,
+                 .share = options.read_ahead,
+                 .floor = options.read_ahead / kFloorPart,
+                 .used = [this] { return files_.read_ahead_bytes(); },
+                 .hold_to = [this](std::size_t bytes) { files_.set_read_ahead_max(bytes); }});
   governor_.add({.name = "page_cache",
                  .gives_at = MemoryLevel::shrink,
                  .share = shares.page_cache,
@@ -50,30 +56,30 @@ MountMemory::MountMemory(Volume& volume, Files& files, const Engine* engine, std
                  .hold_to = [this](std::size_t bytes) { files_.set_dirty_bytes_max(bytes); }});
   governor_.add({.name = "buffers",
                  .gives_at = MemoryLevel::trim,
-                 .share = budget,
+                 .share = options.budget,
                  .used = [this] { return buffers(); },
                  .hold_to =
                      [](std::size_t) {
                        if (buffer_pool::usage().free_bytes >= kTrimBytesMin) buffer_pool::trim();
                      }});
   governor_.add({.name = "index", .used = [this] { return index(); }});
-  governor_.add({.name = "rest",
-                 .gives_at = MemoryLevel::trim,
-                 .share = budget,
-                 .used =
-                     [this] {
-                       return less(anonymous_bytes(), volume_.cache_bytes() + files_.dirty_bytes() +
-                                                          buffers() + index());
-                     },
-                 .hold_to = [this](std::size_t) { trim_heap(); }});
+  governor_.add(
+      {.name = "rest",
+       .gives_at = MemoryLevel::trim,
+       .share = options.budget,
+       .used = [this] { return less(anonymous_bytes(), in_pool() + buffers() + index()); },
+       .hold_to = [this](std::size_t) { trim_heap(); }});
   governor_.start();
 }
 
-// Tree pages and dirty content lie in the pool's buffers, too, and are counted as such. What
-// devices have pinned stays whatever is asked, so it counts as the rest.
+// What lies in the pool's buffers, too, and is counted by a name of its own.
+std::size_t MountMemory::in_pool() const {
+  return volume_.cache_bytes() + files_.dirty_bytes() + files_.read_ahead_bytes();
+}
+
+// What devices have pinned stays whatever is asked, so it counts as the rest.
 std::size_t MountMemory::buffers() const {
-  return less(buffer_pool::usage().held_bytes,
-              volume_.cache_bytes() + files_.dirty_bytes() + Buffer::arena().size());
+  return less(buffer_pool::usage().held_bytes, in_pool() + Buffer::arena().size());
 }
 
 std::size_t MountMemory::index() const {

@@ -5,6 +5,7 @@
 //   buffers     trim         of requests and transfers; gives back the free ones
 //   rest        trim         what else the process has: inodes, names, queues, the log's buffers;
 //                            gives back what is free of the heap
+//   read_ahead  shrink       file content that nobody has asked for yet
 //   page_cache  shrink       tree pages; changed ones go after a checkpoint
 //   dirty_data  hold         content that is not on the disk yet; writers wait for it
 //   index       never        vectors, codes, graphs, words of the search index
@@ -23,10 +24,15 @@ class Volume;
 
 class MountMemory {
  public:
+  struct Options {
+    std::size_t budget = 0;
+    std::size_t read_ahead = 0;  // what Files may hold of it when nothing is short
+  };
   // `engine`: null for a mount without an index.
-  MountMemory(Volume& volume, Files& files, const Engine* engine, std::size_t budget);
+  MountMemory(Volume& volume, Files& files, const Engine* engine, const Options& options);
 
  private:
+  std::size_t in_pool() const;
   std::size_t buffers() const;
   std::size_t index() const;
   void trim_heap();

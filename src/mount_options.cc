@@ -139,6 +139,12 @@ bool take_pair(std::string_view key, std::string_view value, MountOptions& out) 
     out.files.memory_bytes = *bytes;
     return true;
   }
+  if (key == "readahead") {
+    const auto bytes = parse_size(value);
+    if (!bytes) return false;
+    out.files.read_ahead_bytes = *bytes;
+    return true;
+  }
   if (key.starts_with("embedder")) return take_embedder(key, value, out.files.embedder);
   const auto number = parse_number(value);
   if (!number || *number > std::numeric_limits<unsigned>::max()) return false;

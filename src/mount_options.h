@@ -16,6 +16,8 @@
 //   memory=SIZE              for all that the daemon holds, at least 32M (default: a quarter of
 //                            what machine or control group has, 64M to 1G)
 //   compress=zstd[:LEVEL]    compress file content, level 1 (default) to 19; off: do not
+//   readahead=SIZE           file content that is read before it is asked for, at most (default
+//                            32M and an eighth of memory=; 0: none)
 //   index=0                  no search: files only
 //   index_workers=N          threads that index (default 1)
 //   embedder=WHAT            local (default), none, model2vec:DIR or openai:URL (with /v1)

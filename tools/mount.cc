@@ -41,6 +41,7 @@ void declare(CLI::App& command, MountWords& words) {
                   "commit=5           seconds after which everything is in the log\n"
                   "memory=SIZE        for all that the daemon holds; at least 32M\n"
                   "                   (a quarter of the memory available, 64M to 1G)\n"
+                  "readahead=32M      file content read before it is asked for, at most (0: none)\n"
                   "index=0            files only, no search\n"
                   "compress=zstd[:1]  compress file content (off)\n"
                   "index_workers=1    threads that index\n"
