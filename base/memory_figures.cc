@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/text.h"
+
 namespace vexfs {
 
 struct MemoryReader::Names {
@@ -62,7 +64,8 @@ MemoryReader::MemoryReader(std::string proc, const std::string& groups) : proc_(
     const auto first = line.find(':');
     const auto second = first == std::string::npos ? first : line.find(':', first + 1);
     if (second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const std::string controllers =
+        format(",{},", std::string_view(line).substr(first + 1, second - first - 1));
     const bool version2 = controllers == ",,";
     if (!version2 && !controllers.contains(",memory,")) continue;
     const std::string root = version2 ? groups : groups + "/memory";

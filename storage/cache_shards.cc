@@ -79,6 +79,7 @@ CacheShards::Shard::Shard(std::size_t capacity) : policy(capacity) {}
 CacheShards::CacheShards(std::size_t entries_max)
     : entries_max_(entries_max), index_(entries_max), climber_(entries_max) {
   static_assert(kShards == 16);  // shard_of() takes four bits
+  hits_here() = 0;
   for (auto& shard : shards_) {
     shard = std::make_unique<Shard>(entries_max / kShards);
     Lock lock(shard->mutex);

@@ -108,8 +108,7 @@ class CacheShards {
       return nullptr;
     }
     entry->hit();
-    constinit thread_local unsigned hits = 0;  // the counters' cache lines are shared by all
-    if (++hits % kHitsPerReport == 0) count_hits();
+    if (++hits_here() % kHitsPerReport == 0) count_hits();
     return entry;
   }
   // The same from anywhere, and without counting: nobody asks for it, somebody looks.
@@ -151,6 +150,13 @@ class CacheShards {
   bool evict(Shard& shard, unsigned count) REQUIRES(shard.mutex);
   CacheEntry* find_in_shard(std::uint64_t address, std::uint64_t birth);
   static constexpr unsigned kHitsPerReport = 256;
+  // Hits of this thread; the counters' cache lines are shared by all. A new cache begins at 0 on
+  // the thread that makes it: hits of another one before it would decide when it looks at its
+  // window.
+  static unsigned& hits_here() {
+    constinit thread_local unsigned hits = 0;
+    return hits;
+  }
   void count_hits();
   void count_miss();
 

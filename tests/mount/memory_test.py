@@ -3,7 +3,7 @@
 """Goal: -o memory bounds the daemon, whatever streams through it or stays in it. Method: four
 times the budget in and out of a mount, with the daemon's memory looked at all the while; then
 vectors, which the index must hold, until with the tree's pages they are more than the budget has
-room for. Memory is the kernel's figure, not the daemon's own."""
+room for. Memory is the kernel's figure, not the daemon's own. And what is read ahead is used."""
 import os
 import re
 import struct
@@ -57,15 +57,27 @@ class Streams(harness.Case):
         self.assertLess(self.peak, 1.05 * self.BUDGET)
 
 
+def figure(case, name):
+    found = re.search(rf'^{re.escape(name)} (\d+)', case.read('.vexfs/metrics').decode(), re.M)
+    case.assertIsNotNone(found, name)
+    return int(found[1])
+
+
+class ColdReads(harness.Case):
+    def test_a_file_read_in_sequence_has_been_read_ahead(self):
+        content = os.urandom(48 * MIB)
+        self.write('large', content, sync=True)
+        self.remount()
+        self.assertEqual(self.read('large'), content)
+        used = figure(self, 'vexfs_readahead_used_bytes')
+        self.assertGreater(used, len(content) // 2)
+        self.assertGreater(used, 0.9 * figure(self, 'vexfs_readahead_read_bytes'))
+
+
 class Index(harness.Case):
     BUDGET = 48 * MIB
     options = ('-o', 'memory=48M')
     FILES, DIMENSION = 4500, 768  # 14 MiB of vectors, the same again in tree pages and more
-
-    def figure(self, name):
-        found = re.search(rf'^{re.escape(name)} (\d+)', self.read('.vexfs/metrics').decode(), re.M)
-        self.assertIsNotNone(found, name)
-        return int(found[1])
 
     def vector(self, i):
         return struct.pack(f'<{self.DIMENSION}f', *[float(1 + (i * j) % 7)
@@ -79,8 +91,8 @@ class Index(harness.Case):
         shrinks = 'vexfs_memory_shrinks_total{consumer="page_cache"}'
         index = 'vexfs_memory_used_bytes{consumer="index"}'
         until = time.monotonic() + 60
-        while self.figure(shrinks) == 0 or \
-                self.figure(index) < self.FILES * self.DIMENSION * 4 or \
+        while figure(self, shrinks) == 0 or \
+                figure(self, index) < self.FILES * self.DIMENSION * 4 or \
                 anonymous(self.volume.daemon.pid) > 0.85 * self.BUDGET:
             if time.monotonic() > until:
                 figures = [line for line in self.read('.vexfs/metrics').decode().splitlines()
@@ -88,7 +100,7 @@ class Index(harness.Case):
                 self.fail('\n'.join([f'{anonymous(self.volume.daemon.pid)} bytes are held',
                                      *figures]))
             time.sleep(0.1)
-        self.assertEqual(self.figure('vexfs_memory_budget_bytes'), self.BUDGET)
+        self.assertEqual(figure(self, 'vexfs_memory_budget_bytes'), self.BUDGET)
         # A small cache is slower and just as right.
         for i in range(0, self.FILES, 7):
             self.assertEqual(os.getxattr(self.path(f'file-{i}'), 'user.vexfs.vector'),

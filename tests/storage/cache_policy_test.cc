@@ -284,6 +284,20 @@ TEST_CASE("the sketch never counts too little, and rarely too much") {
   CHECK(sketch.estimate(mixed(1)) == before / 2);
 }
 
+TEST_CASE("what a thread has read in another cache changes nothing in the next one") {
+  const Requests::Options options{.blocks = 3000, .seed = 14};
+  std::vector<double> found;
+  for (const unsigned before : {0u, 100u, 200u}) {
+    ReadThrough other(100);
+    for (unsigned i = 0; i < before; ++i) other.read(1);
+    Requests requests(options);
+    ReadThrough cache(300);
+    found.push_back(hit_ratio(cache, requests, 100'000, 100'000));
+  }
+  CHECK(found[0] == found[1]);
+  CHECK(found[0] == found[2]);
+}
+
 TEST_CASE("on Zipf requests the cache is near the ideal and better than LRU and CLOCK") {
   for (const std::size_t capacity : {kBlocks / 10, kBlocks * 3 / 10}) {
     CAPTURE(capacity);
