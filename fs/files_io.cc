@@ -67,6 +67,24 @@ Result<std::size_t> Files::read(const Caller&, NodeId id, std::uint64_t, std::ui
   return bytes;
 }
 
+namespace {
+
+// How much of the file is dirty then.
+Result<std::size_t> write_once(FilesState& state, const Caller& caller, const NodeRef& node,
+                               std::uint64_t offset, Bytes from, Wait wait) {
+  VEXFS_TRY(const auto hold, WriteHold::take(state.volume, *node, wait));
+  if (!node->inode.is_regular()) return fail(EINVAL, "files: write to no regular file");
+  if (node->removed) return fail(EIO, "files: write to a removed file");
+  VEXFS_CHECK(state.drop_capability(*node, wait));
+  VEXFS_CHECK(write_content(state, *node, offset, from, wait));
+  drop_set_id(caller, node->inode);
+  state.touch_content(*node);
+  state.mark_stale(node);
+  return node->pages.waiting_count();
+}
+
+}  // namespace
+
 Result<std::size_t> Files::write(const Caller& caller, NodeId id, std::uint64_t,
                                  std::uint64_t offset, Bytes from, Wait wait) {
   VEXFS_CHECK(state_->writable());
@@ -74,20 +92,19 @@ Result<std::size_t> Files::write(const Caller& caller, NodeId id, std::uint64_t,
     return fail(EFBIG, "files: file over 16 TiB");
   if (from.empty()) return 0;
   const NodeRef node = state_->pin(id);
-  VEXFS_CHECK(state_->write_back.make_room(*node, from.size(), wait));
-  std::size_t dirty = 0;
-  {
-    VEXFS_TRY(const auto hold, WriteHold::take(state_->volume, *node, wait));
-    if (!node->inode.is_regular()) return fail(EINVAL, "files: write to no regular file");
-    if (node->removed) return fail(EIO, "files: write to a removed file");
-    VEXFS_CHECK(state_->drop_capability(*node, wait));
-    VEXFS_CHECK(write_content(*state_, *node, offset, from, wait));
-    drop_set_id(caller, node->inode);
-    state_->touch_content(*node);
-    state_->mark_stale(node);
-    dirty = node->pages.waiting_count();
+  WriteBack& write_back = state_->write_back;
+  VEXFS_CHECK(write_back.make_room(*node, from.size(), wait));
+  auto dirty = write_once(*state_, caller, node, offset, from, wait);
+  if (!dirty && dirty.error().code == ENOSPC && write_back.dirty_bytes() != 0) {
+    // What is being written back takes its room twice until it is logged: reserved and placed. A
+    // failure there is its own fsync's to tell.
+    if (wait == Wait::never) return fail(EAGAIN, "files: no room before the rest is written back");
+    static_cast<void>(write_back.write_back(*node));
+    static_cast<void>(write_back.write_back_all());
+    dirty = write_once(*state_, caller, node, offset, from, wait);
   }
-  state_->write_back.write_back_if_large(node, dirty);
+  if (!dirty) return std::unexpected(dirty.error());
+  write_back.write_back_if_large(node, *dirty);
   state_->index.changed(node->ino);
   return from.size();
 }

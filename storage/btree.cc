@@ -259,15 +259,17 @@ std::vector<PageCache::Wanted> BTree::leaves_after(Bytes key, Bytes to, std::siz
 
 Result<> BTree::load_leaf(Cursor& cursor, Bytes to, const PageWait::Missing& missing,
                           PageWait& pages) {
-  // A scan that has missed before is likely to go on: it then takes ever more leaves at once.
-  constexpr std::size_t kAheadMax = 64;
+  // A scan that has missed before is likely to go on: it then takes ever more leaves at once. They
+  // cannot be evicted until all are there, so in a small cache others would go in their place.
+  constexpr std::size_t kAheadMax = 64, kCachePart = 32;
+  const std::size_t ahead_max = std::min(kAheadMax, cache_.pages_max() / kCachePart);
   std::vector<PageCache::Wanted> more;
   if (missing.level == 0) {
     if (cursor.ahead > 0) {
       SharedLatchRead lock(latch_);
       more = leaves_after(cursor.keys.next, to, cursor.ahead);
     }
-    cursor.ahead = std::min(kAheadMax, 4 * cursor.ahead + 1);
+    cursor.ahead = std::min(ahead_max, 4 * cursor.ahead + 1);
   }
   return pages.load(cache_, missing, std::move(more));
 }
