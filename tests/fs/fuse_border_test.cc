@@ -40,6 +40,7 @@ class ParkingFileSystem final : public MemFileSystem {
   explicit ParkingFileSystem(bool parks) : MemFileSystem(::getuid(), ::getgid()), parks_(parks) {}
 
   void release_slow() { slow_ends_ = true; }
+  void hang_reads(bool now) { reads_hang_ = now; }
   int slow_runs() const { return slow_runs_; }  // so far
 
   Result<Entry> lookup(const Caller& caller, NodeId parent, std::string_view name,
@@ -73,6 +74,7 @@ class ParkingFileSystem final : public MemFileSystem {
   Result<std::size_t> read(const Caller& caller, NodeId node, std::uint64_t handle,
                            std::uint64_t offset, MutableBytes into, Wait wait) override {
     if (parked(wait)) return again();
+    while (reads_hang_) std::this_thread::sleep_for(1ms);
     return MemFileSystem::read(caller, node, handle, offset, into, wait);
   }
   Result<std::size_t> write(const Caller& caller, NodeId node, std::uint64_t handle,
@@ -115,7 +117,7 @@ class ParkingFileSystem final : public MemFileSystem {
   static std::unexpected<Error> again() { return fail(EAGAIN, "test: has to wait"); }
   const bool parks_;
   std::atomic<int> slow_runs_ = 0;
-  std::atomic<bool> slow_ends_ = false;
+  std::atomic<bool> slow_ends_ = false, reads_hang_ = false;
 };
 
 // A mount that ends with the case.
@@ -135,6 +137,7 @@ class TestMount {
   }
   ~TestMount() {
     files_.release_slow();
+    files_.hang_reads(false);
     session_->stop();
     loop_.join();
     session_->unmount();
@@ -262,6 +265,29 @@ class Askers {
   std::vector<std::string> answers_;
   std::vector<std::thread> threads_;
 };
+
+TEST_CASE("reads that hang do not hold up names and attributes that have to wait") {
+  TestMount mount(/*parks=*/true);
+  const std::size_t readers = 4 * std::thread::hardware_concurrency() + 8;  // more than workers
+  for (std::size_t i = 0; i < readers; ++i) write_file(mount.path(std::to_string(i)), "content");
+  mount.files().hang_reads(true);
+  Gauge& parked = metrics::gauge("vexfs_fuse_parked_requests", "Requests that wait on a worker");
+  std::vector<std::thread> threads;
+  std::atomic<std::size_t> right = 0;
+  for (std::size_t i = 0; i < readers; ++i)
+    threads.emplace_back(
+        [&, i] { right += content_of(mount.path(std::to_string(i))) == "content"; });
+  REQUIRE(soon([&] { return parked.value() == static_cast<std::int64_t>(readers); }));
+  write_file(mount.path("new"), "");
+  stdfs::rename(mount.path("new"), mount.path("old"));
+  CHECK(stdfs::exists(mount.path("old")));
+  CHECK(::setxattr(mount.path("old").c_str(), "user.a", "v", 1, 0) == 0);
+  CHECK(xattr_of(mount.path("old"), "user.a", 10) == "v");
+  CHECK(right == 0);
+  mount.files().hang_reads(false);
+  for (std::thread& each : threads) each.join();
+  CHECK(right == readers);
+}
 
 TEST_CASE("a question that was interrupted before its turn is not asked") {
   TestMount mount(/*parks=*/false);
