@@ -128,6 +128,18 @@ Result<> make_orphan(FilesState& state, const Caller& caller, NodeId parent_id, 
   return change.commit({.wait = wait});
 }
 
+// An inode with a number that nobody else knows yet.
+[[gnu::noinline]] Result<> pin_new(FilesState& state, Wait wait, NodeRef& node) {
+  VEXFS_TRY(const Ino ino, state.new_ino(wait));
+  node = state.nodes.pin(ino);
+  node->loaded = true;
+  return {};
+}
+
+[[gnu::noinline]] void fill_entry(FilesState& state, Node& node, Entry& entry) {
+  entry = state.entry_of(node);
+}
+
 // Makes an inode under a name. The node stays pinned by the caller, who gives `made` a place: on
 // the way down nobody holds one for it.
 Result<> make_node(FilesState& state, const Caller& caller, NodeId parent_id, std::string_view name,
@@ -136,16 +148,14 @@ Result<> make_node(FilesState& state, const Caller& caller, NodeId parent_id, st
   VEXFS_CHECK(check_new_name(name));
   const NodeRef parent = state.pin(parent_id);
   {
-    VEXFS_TRY(const auto hold, WriteHold::take(state.volume, *parent, wait));
+    VEXFS_CHECK(pin_new(state, wait, node));
+    VEXFS_TRY(const auto hold,
+              WriteHold::take(state.volume, WriteHold::Nodes{parent.get(), node.get()}, wait));
     VEXFS_CHECK(check_alive_directory(*parent));
     VEXFS_TRY(const std::uint64_t cookie, state.directory(parent->ino).free_cookie(name, wait));
-    VEXFS_TRY(const Ino ino, state.new_ino(wait));
-    node = state.nodes.pin(ino);
-    node->loaded = true;  // nobody else knows the number yet
-    VEXFS_TRY(const auto new_hold, WriteHold::take(state.volume, *node, wait));
     VEXFS_CHECK(
         log_node(state, caller, *parent, {.text = name, .cookie = cookie}, what, wait, *node));
-    made = state.entry_of(*node);
+    fill_entry(state, *node, made);
   }
   return {};  // the index hears of it when it has content
 }

@@ -99,10 +99,9 @@ Result<HiddenNodeRef> Hidden::node_of(NodeId id) const {
 
 Entry Hidden::entry_of(HiddenNode node) {
   Entry entry{.entry_seconds = 0, .attr_seconds = 0};
-  const HiddenNode copy = node;
   entry.node = nodes_.look_up(std::move(node));
   entry.generation = 1;
-  entry.attr = attr_of(entry.node, copy);
+  entry.attr = attr_of(entry.node, *nodes_.find(entry.node));  // held by this lookup
   return entry;
 }
 

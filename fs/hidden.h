@@ -78,6 +78,7 @@ class Hidden {
   // A file below `directory` by the path that an answer gave it. ENOENT, EACCES, ENOTDIR.
   Result<Ino> resolve(const Caller&, Ino directory, std::string_view path);
   std::string answer_line(const Caller&, const HiddenNode& query, const std::string& line);
+  Result<std::string> status_of(Ino directory);
   Result<std::string> content_of(const Caller&, const HiddenNode& node);
   Result<> control(std::string_view command);
 

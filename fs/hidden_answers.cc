@@ -151,12 +151,15 @@ std::string Hidden::answer_line(const Caller& caller, const HiddenNode& query,
   return render(*answer, Format::json, kNoLimit);
 }
 
+Result<std::string> Hidden::status_of(Ino directory) {
+  VEXFS_TRY(const IndexCounts counts, engine_.counts(directory));
+  return status_text(counts);
+}
+
 Result<std::string> Hidden::content_of(const Caller& caller, const HiddenNode& node) {
   switch (node.kind) {
-    case Kind::status: {
-      VEXFS_TRY(const IndexCounts counts, engine_.counts(node.directory));
-      return status_text(counts);
-    }
+    case Kind::status:
+      return status_of(node.directory);
     case Kind::results_json: {
       VEXFS_TRY(const Listings::Ref listing, listing_of(caller, node));
       return render(listing->answer, Format::json, kNoLimit);

@@ -3,15 +3,18 @@
 
 #include <utility>
 
-#include "base/text.h"
-
 namespace vexfs {
 
 std::string HiddenNode::description() const {
   // The parts that may hold any byte carry their length, so two nodes never read alike.
-  return format("{}:{}:{}:{}:{}:{}:{}:{}:{}:{}", static_cast<int>(kind),
-                std::to_underlying(directory), uid, gid, std::to_underlying(similar_to),
-                options.size(), options, question.size(), question, target);
+  std::string text;
+  for (const std::uint64_t number :
+       {std::uint64_t{std::to_underlying(kind)}, std::to_underlying(directory), std::uint64_t{uid},
+        std::uint64_t{gid}, std::to_underlying(similar_to)})
+    text.append(std::to_string(number)).push_back(':');
+  for (const std::string* part : {&options, &question})
+    text.append(std::to_string(part->size())).append(":").append(*part).push_back(':');
+  return text += target;
 }
 
 NodeId HiddenTable::look_up(HiddenNode node) {

@@ -55,6 +55,7 @@ class Ask {
   };
   List nearest(const Collection& collection, const std::shared_ptr<Space>& space,
                std::span<const float> query, const Looking& looking);
+  Plan plan_of(const Space& space, std::uint32_t k, Graph::Accept accept);
   Ranked ranked(const std::shared_ptr<Space>& space, const Neighbour& neighbour) const;
   List ask_vector(const Collection& collection);
   Result<List> ask_similar();

@@ -38,6 +38,13 @@ Ask::Ranked Ask::ranked(const std::shared_ptr<Space>& space, const Neighbour& ne
   return ranked;
 }
 
+// Not inline: options are large.
+[[gnu::noinline]] Plan Ask::plan_of(const Space& space, std::uint32_t k, Graph::Accept accept) {
+  QuestionOptions deep = options_;
+  deep.k = k;
+  return first_plan(space, deep, !filter_.unfiltered(), accept);
+}
+
 Ask::List Ask::nearest(const Collection& collection, const std::shared_ptr<Space>& space,
                        std::span<const float> query, const Looking& looking) {
   static Histogram& took =
@@ -48,9 +55,7 @@ Ask::List Ask::nearest(const Collection& collection, const std::shared_ptr<Space
            !replaced_by_own(collection, *space, slot) && usable(*space, slot);
   };
   const auto light = [&](Slot slot) { return space->columns().ino(slot) != looking.except; };
-  QuestionOptions deep = options_;
-  deep.k = looking.k;
-  Plan plan = first_plan(*space, deep, !filter_.unfiltered(), full);
+  Plan plan = plan_of(*space, looking.k, full);
   for (;;) {
     const std::vector<Neighbour> found = plan.filter_inside
                                              ? space->nearest(query, plan.search, full)

@@ -64,6 +64,8 @@ class EngineImpl final : public Engine {
   Result<> check_move(Ino ino, Ino from, Ino to) override;
 
  private:
+  // Of the collection that `scope` is in.
+  void count_spaces(Ino scope, IndexCounts& counts);
   void run_indexer();
   void run_keeper();
   void run_rebuilder();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // EngineImpl: what is told about files, directories and collections, and the settings.
 #include <algorithm>
+#include <memory>
 #include <set>
 
 #include "base/json.h"
@@ -27,6 +28,15 @@ Json json_of(const CollectionSettings& settings) {
   if (!settings.ignore_defaults) json["ignore_defaults"] = false;
   return json;
 }
+
+// A scope with nothing filtered away. On the heap: a kilobyte.
+struct Everybody {
+  Everybody(EngineState& state, Ino scope)
+      : filter(*state.files, state.collections.roots(), caller, scope, options) {}
+  const QuestionOptions options;
+  const Caller caller;
+  ScopeFilter filter;
+};
 
 }  // namespace
 
@@ -67,14 +77,27 @@ std::size_t EngineImpl::memory_bytes() const {
   return state_.collections.memory_bytes();
 }
 
+void EngineImpl::count_spaces(Ino scope, IndexCounts& counts) {
+  const auto collection = state_.collections.of_directory(*state_.files, scope);
+  const auto embedder = collection->computed().embedder;
+  counts.embedder = embedder ? embedder->identity() : "none";
+  for (const auto& space : {collection->user(), collection->computed().space}) {
+    if (!space) continue;
+    counts.slots += space->size();
+    counts.dead += space->size() - std::min(space->size(), space->live());
+  }
+  const IndexRebuilder::Progress progress = rebuilder_.progress(*collection);
+  counts.rebuilding = progress.doing;
+  counts.rebuilt_percent = progress.percent;
+}
+
 Result<IndexCounts> EngineImpl::counts(Ino scope) {
   VEXFS_TRY(const FileFacts facts, state_.files->facts(scope));
   if (!S_ISDIR(facts.mode)) return fail(ENOTDIR, "counts: of a directory");
   state_.loaded.wait();
   place_vectors();
-  const QuestionOptions all;
-  const Caller nobody;
-  ScopeFilter filter(*state_.files, state_.collections.roots(), nobody, scope, all);
+  const auto everybody = std::make_unique<Everybody>(state_, scope);
+  ScopeFilter& filter = everybody->filter;
   IndexCounts counts;
   std::vector<std::pair<Ino, FileRecord>> records;
   const Key to = Key().u8('f' + 1);
@@ -110,17 +133,7 @@ Result<IndexCounts> EngineImpl::counts(Ino scope) {
     counts.failed += filter.file(ino).in_scope;
   for (const Ino ino : parked) counts.skipped += filter.file(ino).in_scope;
   for (const Ino ino : own) counts.vectors += filter.file(ino).in_scope;
-  const auto collection = state_.collections.of_directory(*state_.files, scope);
-  const auto embedder = collection->computed().embedder;
-  counts.embedder = embedder ? embedder->identity() : "none";
-  for (const auto& space : {collection->user(), collection->computed().space}) {
-    if (!space) continue;
-    counts.slots += space->size();
-    counts.dead += space->size() - std::min(space->size(), space->live());
-  }
-  const IndexRebuilder::Progress progress = rebuilder_.progress(*collection);
-  counts.rebuilding = progress.doing;
-  counts.rebuilt_percent = progress.percent;
+  count_spaces(scope, counts);
   return counts;
 }
 

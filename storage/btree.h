@@ -136,6 +136,7 @@ class BTree {
   }
   void insert_at(const Path& path, unsigned depth, unsigned index, Bytes key, Bytes value)
       REQUIRES(latch_);
+  void raise_root(Bytes border, Bytes right_pointer) REQUIRES(latch_);
   bool merge(CachedPage& parent, unsigned index, CachedPage& page) REQUIRES(latch_);
   enum class Neighbour : bool { below, above };
   bool absorb(const PagePointer& pointer, Neighbour neighbour, CachedPage& page) REQUIRES(latch_);

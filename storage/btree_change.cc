@@ -164,36 +164,44 @@ void BTree::put(Bytes key, Bytes value) {
 }
 
 // Inserts a cell into the page at `depth` of the path, splitting upwards as far as needed.
+// Bottom up, in one frame: a split puts the new page into the parent, which may split as well.
 void BTree::insert_at(const Path& path, unsigned depth, unsigned index, Bytes key, Bytes value) {
-  CachedPage& cached = *path.steps[depth].page;
-  PageEditor page = cached.edit();
-  CachedPage::Run& run = cached.run;
-  run = {.at = index, .length = index == run.at + 1 ? run.length + 1 : 0};
-  if (depth + 1 < path.depth) finger_.valid = false;
-  if (page.fits(key, value)) return page.insert(index, key, value);
-  finger_.valid = false;
+  PagePointer added;  // what `value` is above the first level
+  for (;;) {
+    CachedPage& cached = *path.steps[depth].page;
+    PageEditor page = cached.edit();
+    CachedPage::Run& run = cached.run;
+    run = {.at = index, .length = index == run.at + 1 ? run.length + 1 : 0};
+    if (depth + 1 < path.depth) finger_.valid = false;
+    if (page.fits(key, value)) return page.insert(index, key, value);
+    finger_.valid = false;
 
+    const auto address = allocate(Claim::promised);
+    VEXFS_ASSERT(address.has_value());
+    const PageRef right_page = make_page(page.level(), *address);
+    PageEditor right = right_page->edit();
+    const PageEditor::Place place =
+        page.split(right, index, key, value,
+                   run.length >= kRisingMin ? PageEditor::Order::rising : PageEditor::Order::any);
+    (place.in_right ? right : page).insert(place.index, key, value);
+    (place.in_right ? right_page->run : run) = {.at = place.index, .length = run.length};
+
+    const Bytes lowest = right.key(0);
+    key = page.level() == 0 ? separator(page.key(page.count() - 1), lowest) : lowest;
+    added = pointer_to(*right_page);
+    value = bytes_of(added);
+    if (depth == 0) return raise_root(key, value);
+    index = path.steps[--depth].index + 1;
+  }
+}
+
+// Both halves of the root that was split below a new one.
+void BTree::raise_root(Bytes border, Bytes right_pointer) {
   const auto address = allocate(Claim::promised);
   VEXFS_ASSERT(address.has_value());
-  const PageRef right_page = make_page(page.level(), *address);
-  PageEditor right = right_page->edit();
-  const PageEditor::Place place =
-      page.split(right, index, key, value,
-                 run.length >= kRisingMin ? PageEditor::Order::rising : PageEditor::Order::any);
-  (place.in_right ? right : page).insert(place.index, key, value);
-  (place.in_right ? right_page->run : run) = {.at = place.index, .length = run.length};
-
-  const Bytes lowest = right.key(0);
-  const Bytes border = page.level() == 0 ? separator(page.key(page.count() - 1), lowest) : lowest;
-  const PagePointer right_pointer = pointer_to(*right_page);
-  if (depth > 0)
-    return insert_at(path, depth - 1, path.steps[depth - 1].index + 1, border,
-                     bytes_of(right_pointer));
-  const auto root_address = allocate(Claim::promised);
-  VEXFS_ASSERT(root_address.has_value());
-  const PageRef root = make_page(root_.level + 1, *root_address);
+  const PageRef root = make_page(root_.level + 1, *address);
   root->edit().insert(0, {}, bytes_of(root_.page));
-  root->edit().insert(1, border, bytes_of(right_pointer));
+  root->edit().insert(1, border, right_pointer);
   root_ = {.page = pointer_to(*root), .level = root_.level + 1};
 }
 
