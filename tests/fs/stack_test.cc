@@ -38,7 +38,7 @@ namespace {
 // What DESIGN asks for.
 constexpr std::size_t kLimit = 4096;
 // Of the pool that questions wait on: a search is no operation that a file waits for.
-constexpr std::size_t kQuestionLimit = 5400;
+constexpr std::size_t kQuestionLimit = 5632;
 
 // Resolving a name at its first call takes the dynamic linker some 3 KiB; in the daemon that is
 // over for our own calls before main() (-z now). Here libraries do the same.
