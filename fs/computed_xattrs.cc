@@ -76,20 +76,26 @@ Result<std::vector<le32>> vector_of(std::string_view text) {
 
 }  // namespace
 
+Result<> ComputedXattrs::check_type(Ino ino, mode_t type, const char* why_not) {
+  VEXFS_TRY(const FileFacts facts, files_.facts(ino));
+  return (facts.mode & S_IFMT) == type ? Result<>() : fail(ENODATA, why_not);
+}
+
+Result<std::string> ComputedXattrs::vector_json(Ino ino) {
+  VEXFS_TRY(const std::string vector, files_.user_vector(ino));
+  return json_of(vector);
+}
+
 Result<std::string> ComputedXattrs::get(const Caller& caller, NodeId node, std::string_view name,
                                         std::size_t bytes_asked, Wait wait) {
   const std::string_view rest = name.substr(kPrefix.size());
   if (rest == kVector) return files_.getxattr(caller, node, name, wait);
   if (wait == Wait::never) return fail(EAGAIN, "xattr: has to be computed");
   const Ino ino{node};
-  if (rest == kVectorJson) {
-    VEXFS_TRY(const std::string vector, files_.user_vector(ino));
-    return json_of(vector);
-  }
+  if (rest == kVectorJson) return vector_json(ino);
   if (rest == kStatus) return engine_.file_status(ino);
   if (rest == kCollection) {
-    VEXFS_TRY(const FileFacts facts, files_.facts(ino));
-    if (!S_ISDIR(facts.mode)) return fail(ENODATA, "xattr: only directories are collections");
+    VEXFS_CHECK(check_type(ino, S_IFDIR, "xattr: only directories are collections"));
     return engine_.collection(ino);
   }
   if (!asks(name)) return fail(ENODATA, "xattr: no such name");
@@ -103,8 +109,7 @@ Result<std::string> ComputedXattrs::get(const Caller& caller, NodeId node, std::
 
 Result<std::string> ComputedXattrs::ask(const Caller& caller, NodeId node, std::string_view rest) {
   VEXFS_TRY(const Asked asked, split(rest, true));
-  VEXFS_TRY(const FileFacts facts, files_.facts(Ino{node}));
-  if (!S_ISDIR(facts.mode)) return fail(ENODATA, "xattr: only directories can be searched");
+  VEXFS_CHECK(check_type(Ino{node}, S_IFDIR, "xattr: only directories can be searched"));
   // On the heap, for a search wants the stack.
   auto question = std::make_unique<Question>();
   question->scope = Ino{node};
@@ -116,8 +121,7 @@ Result<std::string> ComputedXattrs::ask(const Caller& caller, NodeId node, std::
 Result<std::string> ComputedXattrs::similar(const Caller& caller, NodeId node,
                                             std::string_view rest) {
   VEXFS_TRY(const Asked asked, split(rest, false));
-  VEXFS_TRY(const FileFacts facts, files_.facts(Ino{node}));
-  if (!S_ISREG(facts.mode)) return fail(ENODATA, "xattr: only files have neighbours");
+  VEXFS_CHECK(check_type(Ino{node}, S_IFREG, "xattr: only files have neighbours"));
   auto question = std::make_unique<Question>();
   question->caller = caller;
   question->similar_to = Ino{node};

@@ -39,6 +39,8 @@ class ComputedXattrs {
  private:
   Result<std::string> ask(const Caller&, NodeId node, std::string_view rest);
   Result<std::string> similar(const Caller&, NodeId node, std::string_view rest);
+  Result<> check_type(Ino ino, mode_t type, const char* why_not);  // ENODATA
+  Result<std::string> vector_json(Ino ino);
   Result<std::string> answer_to(Question& question, std::string_view options);
   Files& files_;
   Engine& engine_;

@@ -147,6 +147,17 @@ void EngineImpl::place_vectors() {
       [this](Ino ino, std::uint64_t sequence) { rows_.place_vector(ino, sequence); });
 }
 
+namespace {
+
+// Not inline: facts are large, and a search wants the stack.
+[[gnu::noinline]] Result<> check_directory(FileView& files, Ino ino) {
+  VEXFS_TRY(const FileFacts facts, files.facts(ino));
+  if (!S_ISDIR(facts.mode)) return fail(ENOTDIR, "ask: only directories can be searched");
+  return {};
+}
+
+}  // namespace
+
 Result<Answer> EngineImpl::ask(const Question& question) {
   static Histogram& by_text = search_histogram("by=\"text\"");
   static Histogram& by_vector = search_histogram("by=\"vector\"");
@@ -162,11 +173,10 @@ Result<Answer> EngineImpl::ask(const Question& question) {
     return fail(EINVAL, "ask: not a vector");
   if (question.options.k == 0 || question.options.k > 10000)
     return fail(EINVAL, "ask: k must be 1 to 10000");
-  VEXFS_TRY(const FileFacts facts, state_.files->facts(question.scope));
-  if (!S_ISDIR(facts.mode)) return fail(ENOTDIR, "ask: only directories can be searched");
+  VEXFS_CHECK(check_directory(*state_.files, question.scope));
   state_.loaded.wait();
   place_vectors();
-  auto answer = Ask(state_, records_, noise_, question).run();
+  auto answer = std::make_unique<Ask>(state_, records_, noise_, question)->run();
   if (answer && answer->hits.empty()) empty.add();
   return answer;
 }

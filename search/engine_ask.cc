@@ -166,11 +166,15 @@ void Ask::count_pending(Answer& answer) {
 Result<Answer> Ask::run() {
   if (!question_.text.empty()) terms_ = terms_of(question_.text);
   VEXFS_TRY(std::vector<List> lists, this->lists());
+  return answer_of(merge(std::move(lists)));
+}
+
+Answer Ask::answer_of(const List& list) {
   Answer answer{.left_out = left_out_};
   static Histogram& took =
       metrics::histogram("vexfs_search_phase_seconds", "Phases of a question", "phase=\"hits\"");
   Timed timed(took);
-  for (const Ranked& ranked : merge(std::move(lists))) {
+  for (const Ranked& ranked : list) {
     if (answer.hits.size() == options_.k) break;
     if (options_.min && ranked.score < *options_.min) continue;
     if (auto found = hit(ranked)) answer.hits.push_back(*std::move(found));

@@ -71,6 +71,7 @@ class Ask {
   List merge(std::vector<List> lists) const;
   // Nothing: it has gone or changed since it was ranked.
   std::optional<Hit> hit(const Ranked& ranked);
+  Answer answer_of(const List& list);
   void count_pending(Answer& answer);
 
   EngineState& state_;

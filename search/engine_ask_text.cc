@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ask, by words: the text index and the embedder of one collection, fused (EMBEDDER.md §8).
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 #include "base/metrics.h"
 #include "search/engine_ask.h"
@@ -18,6 +20,14 @@ Histogram& phase(const char* labels) {
   return metrics::histogram("vexfs_search_phase_seconds", "Phases of a question", labels);
 }
 
+// What lives through a question. On the heap, for the search below wants the stack.
+struct Asked {
+  explicit Asked(Collection::Computed of) : computed(std::move(of)) {}
+  const Collection::Computed computed;
+  TermBag terms;
+  std::vector<float> query;
+};
+
 bool is_zero(std::span<const float> row) {
   return std::ranges::all_of(row, [](float value) { return value == 0; });
 }
@@ -25,7 +35,8 @@ bool is_zero(std::span<const float> row) {
 }  // namespace
 
 Result<Ask::List> Ask::ask_text(const Collection& collection) {
-  const Collection::Computed computed = collection.computed();
+  const auto asked = std::make_unique<Asked>(collection.computed());
+  const Collection::Computed& computed = asked->computed;
   if (!computed.space) return List{};
   const Space& space = *computed.space;
   const TextIndex& index = computed.text->index();
@@ -39,8 +50,9 @@ Result<Ask::List> Ask::ask_text(const Collection& collection) {
     return List{};
   }
 
-  const TermBag terms = index.corrected(terms_, accept);
-  std::vector<float> query(by_vectors ? embedder->dimension() : 0);
+  const TermBag& terms = asked->terms = index.corrected(terms_, accept);
+  std::vector<float>& query = asked->query;
+  if (by_vectors) query.resize(embedder->dimension());
   if (by_vectors) {
     static Histogram& took = phase("phase=\"embed\"");
     Timed timed(took);

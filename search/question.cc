@@ -264,8 +264,10 @@ Result<QuestionOptions> parse_options(std::string_view text) {
   return options;
 }
 
-Result<Question> parse_question(std::string_view json) {
-  VEXFS_TRY(const Json value, parse_json(json));
+namespace {
+
+// Not inline: a parser wants the stack.
+[[gnu::noinline]] Result<Question> question_of(const Json& value) {
   if (!value.is_object()) return fail(EINVAL, "question: not a JSON object");
   Question question{.options = {.format = Format::json}};
   for (const auto& [name, field] : value.items()) VEXFS_CHECK(set_from_json(question, name, field));
@@ -273,6 +275,13 @@ Result<Question> parse_question(std::string_view json) {
                     int{!question.similar_path.empty()};
   if (asked != 1) return fail(EINVAL, "question: give one of text, vector, similar");
   return question;
+}
+
+}  // namespace
+
+Result<Question> parse_question(std::string_view json) {
+  VEXFS_TRY(const Json value, parse_json(json));
+  return question_of(value);
 }
 
 }  // namespace vexfs
