@@ -80,10 +80,36 @@ Exit run_wait(const WaitWords& words) {
   passed = true;
   progress.join();
   if (refused == EIO)
-    return report({format("{}: indexing is paused", words.directory),
-                   "go on with: echo resume > DIR/.vexfs/control, DIR being the mount"});
+    return report(
+        {format("{}: indexing is paused", words.directory), "go on with: vexfs index resume"});
   if (refused != 0) return report(trouble_errno(words.directory, refused).error());
   return Exit::found;
+}
+
+struct ControlWords {
+  std::string directory = ".";
+};
+
+void declare_control(CLI::App& command, ControlWords& words) {
+  command.add_option("directory", words.directory, "anywhere in the mount (default: here)");
+}
+
+// A word to the running daemon, which its owner may say.
+Exit say(const ControlWords& words, std::string_view word) {
+  const auto mount = mount_holding(words.directory);
+  if (!mount) return report(mount.error());
+  const auto control = open_hidden(mount->directory, "control", O_WRONLY);
+  if (!control) return report(control.error());
+  if (::write(control->descriptor(), word.data(), word.size()) < 0)
+    return report(trouble_errno(mount->directory, errno).error());
+  return Exit::found;
+}
+
+Exit run_pause(const ControlWords& words) {
+  return say(words, "pause\n");
+}
+Exit run_resume(const ControlWords& words) {
+  return say(words, "resume\n");
 }
 
 }  // namespace
@@ -96,6 +122,10 @@ void add_index(CLI::App& app, Exit& exit) {
                            "vexfs index status ~/notes", run_status, declare_status);
   add_command<WaitWords>(*index, exit, "wait", "Return when what was changed so far is searchable",
                          "vexfs index wait ~/notes", run_wait, declare_wait);
+  add_command<ControlWords>(*index, exit, "pause", "Index nothing until it is resumed",
+                            "vexfs index pause ~/notes", run_pause, declare_control);
+  add_command<ControlWords>(*index, exit, "resume", "Index again, what was paused first",
+                            "vexfs index resume ~/notes", run_resume, declare_control);
 }
 
 }  // namespace vexfs

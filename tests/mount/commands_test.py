@@ -36,6 +36,16 @@ class Commands(harness.Case):
             self.write(name, text)
         harness.vexfs('index', 'wait', self.mnt)
 
+    def test_indexing_is_paused_and_resumed(self):
+        self.vexfs('index', 'pause', self.path('ops'))
+        self.write('late.txt', 'a zeppelin over the harbour\n')
+        waited = self.vexfs('index', 'wait', self.mnt, code=TROUBLE)
+        self.assertIn('vexfs index resume', waited.stderr)
+        self.vexfs('search', self.mnt, 'zeppelin', code=NOTHING)
+        self.vexfs('index', 'resume', self.mnt)
+        self.vexfs('index', 'wait', self.mnt)
+        self.assertIn('late.txt', self.vexfs('search', self.mnt, 'zeppelin').stdout)
+
     def vexfs(self, *args, code=FOUND, **options):
         done = harness.vexfs(*args, check=False, **options)
         self.assertEqual(done.returncode, code, f'{args}\n{done.stdout}{done.stderr}')
