@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include <random>
+#include <set>
 
 #include "base/buffer_pool.h"
 #include "base/text.h"
@@ -58,8 +59,19 @@ NodeId make_file(OpenFiles& open, unsigned number) {
 
 void write(OpenFiles& open, Rng& rng, NodeId node, unsigned number) {
   constexpr std::size_t kSizes[] = {0, 700, 9000, 40'000};
-  const std::string text = text_of(rng, kSizes[number % 4]);
+  std::string text = text_of(rng, kSizes[number % 4]);
+  if (number % 8 == 7)  // some can be compressed
+    for (char& c : text) c = static_cast<char>('a' + (c & 7));
   if (!text.empty()) REQUIRE(open.files->write(open.caller, node, 0, 0, as_bytes(text), kWait));
+}
+
+// Bytes that an fsync puts into the log, and that have no place of their own.
+void write_riders(OpenFiles& open, Rng& rng, const std::vector<NodeId>& nodes, unsigned first) {
+  for (unsigned i = first; i < kFiles; i += 24) {
+    const std::string text = text_of(rng, 60);
+    REQUIRE(open.files->write(open.caller, nodes[i], 0, 100 + i, as_bytes(text), kWait));
+    REQUIRE(open.fsync(nodes[i]));
+  }
 }
 
 void write_blobs(OpenFiles& open, Rng& rng) {
@@ -88,13 +100,15 @@ void fill(OpenFiles& open, Rng& rng, DeviceHistory& history, DamageImage& made) 
     }
     if (round == 0) write_blobs(open, rng);
     REQUIRE(open.sync_all());
+    write_riders(open, rng, nodes, 3);
     REQUIRE(open.volume->checkpoint());
     if (round == 0) made.before = image_after(made.now, history.take());
     if (round == 0) made.now = made.before;
   }
-  // An orphan, and frames of the log, each of which knows the one before to be durable.
-  REQUIRE(open.files->open_file(open.caller, nodes[7], O_RDWR, kWait));
-  REQUIRE(open.files->unlink(open.caller, kRootNode, name_of(7), kWait));
+  // An orphan (without content: nobody reads it), and frames of the log, each of which knows the
+  // one before to be durable.
+  REQUIRE(open.files->open_file(open.caller, nodes[8], O_RDWR, kWait));
+  REQUIRE(open.files->unlink(open.caller, kRootNode, name_of(8), kWait));
   for (unsigned i = 10; i < 18; ++i) {
     SetAttr set;
     set.mode = true;
@@ -102,6 +116,7 @@ void fill(OpenFiles& open, Rng& rng, DeviceHistory& history, DamageImage& made) 
     REQUIRE(open.files->setattr(open.caller, nodes[i], set, kWait));
     REQUIRE(open.fsync(nodes[i]));
   }
+  write_riders(open, rng, nodes, 11);
 }
 
 class Finder {
@@ -160,10 +175,19 @@ class Finder {
   void find_data() {
     auto volume = Volume::open(std::make_unique<MemoryDevice>(image_.now), {.read_only = true});
     REQUIRE(volume);
+    std::set<std::uint64_t> ridden;
+    REQUIRE((*volume)->scan(Tree::rider, {}, {}, [&](Bytes key, Bytes) {
+      ridden.insert(KeyReader(key).u64());
+      return true;
+    }));
     REQUIRE((*volume)->scan(Tree::extent, {}, {}, [&](Bytes key, Bytes value) {
       const auto extent = FileExtent::decode(key, value);
       REQUIRE(extent);
-      if (extent->kind == ExtentKind::data) add("file data", {extent->where()});
+      if (extent->kind != ExtentKind::data) return true;
+      std::string kind = extent->compressed() ? "file data, compressed" : "file data";
+      // A block that a rider stands for is not read.
+      if (ridden.contains(KeyReader(key).u64())) kind += ", riders above";
+      add(std::move(kind), {extent->where()});
       return true;
     }));
     REQUIRE((*volume)->scan(kBlobs, {}, {}, [&](Bytes, Bytes value) {
@@ -206,7 +230,7 @@ DamageImage make_damage_image() {
   made.now = disk.image();
   auto history = std::make_shared<DeviceHistory>();
   {
-    OpenFiles open;
+    OpenFiles open({.level = 1});
     REQUIRE(open.open_volume(std::make_unique<FaultyDevice>(made.now, history), {}) == "");
     REQUIRE(Files::make_root(*open.volume, 0, 0));
     REQUIRE(open.open_files() == "");
