@@ -100,11 +100,13 @@ Result<bool> WalReader::is_damaged() {
   const std::uint64_t valid_end = position_, expected = next_lsn_;
   const std::uint64_t epoch_max = std::exchange(epoch_max_, ~std::uint64_t{0});
   bool damaged = false;
-  for (std::uint64_t at = 0; at < ring_.bytes && !damaged; at += kBlockBytes) {
+  // The frames that were read know of nothing behind themselves: only the rest of the ring.
+  const std::uint64_t ring_end = start_ + ring_.bytes;
+  for (std::uint64_t at = valid_end; at < ring_end && !damaged; at += kBlockBytes) {
     VEXFS_TRY(const std::byte* const bytes, bytes_at(at, kBlockBytes));
     FrameHeader header;
     std::memcpy(&header, bytes, sizeof header);
-    if (header.magic != kFrameMagic || header.position % ring_.bytes != at ||
+    if (header.magic != kFrameMagic || header.position % ring_.bytes != at % ring_.bytes ||
         (header.durable_lsn < expected && header.epoch <= epoch_max))
       continue;
     // A promising header: is it a whole frame?
