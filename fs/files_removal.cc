@@ -61,7 +61,7 @@ Result<FilesState::Loss> FilesState::lose_last_name(Change& change, Node& node, 
   erase_riders(transaction, node, 0, FilePages::kNone);
   if (freed.all) {
     change.remove(node);
-    transaction.erase(Tree::orphan, ino_key(node.ino));
+    if (node.inode.links == 0) transaction.erase(Tree::orphan, ino_key(node.ino));
     return Loss::gone;
   }
   change.edit(node).blocks += static_cast<std::uint64_t>(freed.blocks_added);

@@ -27,6 +27,8 @@ void IndexQueue::schedule(Entry& entry, std::uint64_t due_ns) {
   entry.due_ns = due_ns;
   due_.insert({entry.due_ns, entry.task.ino});
   depth().set(static_cast<std::int64_t>(entries_.size()));
+  if (due_ns >= looks_ns_) return;
+  looks_ns_ = due_ns;
   wake_.notify_one();
 }
 
@@ -47,7 +49,7 @@ void IndexQueue::closed(Ino ino) {
   if (found->second.running)
     found->second.at_once = true;
   else
-    schedule(found->second, monotonic_ns());
+    schedule(found->second, monotonic_ns() + times_.gather_ns);
 }
 
 void IndexQueue::owe(const IndexTask& task) {
@@ -61,7 +63,7 @@ void IndexQueue::owe(const IndexTask& task) {
   entry.task.moved |= task.moved;
   entry.at_once = true;
   if (fresh) entry.first_ns = now;
-  schedule(entry, now);
+  schedule(entry, now + times_.gather_ns);
 }
 
 void IndexQueue::owe_below(Ino directory, const std::vector<Ino>& files) {
@@ -89,16 +91,20 @@ std::optional<IndexTask> IndexQueue::take() {
   for (;;) {
     if (stopped_) return std::nullopt;
     if (paused_ || due_.empty()) {
+      looks_ns_ = kNever;
       wake_.wait(mutex_);
       continue;
     }
     const std::uint64_t now = monotonic_ns();
     const auto [due_ns, ino] = *due_.begin();
     if (due_ns > now) {
+      looks_ns_ = due_ns;
       wake_.wait_for(mutex_, std::chrono::nanoseconds(due_ns - now));
+      looks_ns_ = kNever;
       continue;
     }
     due_.erase(due_.begin());
+    if (!due_.empty() && due_.begin()->first <= now) wake_.notify_one();  // work for another
     Entry& entry = entries_.find(ino)->second;
     entry.running = true;
     entry.again = entry.at_once = false;

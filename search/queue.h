@@ -12,6 +12,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -28,6 +29,9 @@ namespace vexfs {
 struct QueueTimes {
   std::uint64_t quiet_ns = 2'000'000'000;
   std::uint64_t quiet_ns_max = 60'000'000'000;
+  // What is due at once waits so long for more of its kind: a worker woken for each file would
+  // take the CPU from whoever makes the files.
+  std::uint64_t gather_ns = 5'000'000;
 };
 
 struct IndexTask {
@@ -44,8 +48,8 @@ class IndexQueue {
   explicit IndexQueue(QueueTimes times) : times_(times) {}
 
   void changed(Ino ino);
-  void closed(Ino ino);             // due at once, if it is in the queue
-  void owe(const IndexTask& task);  // due at once
+  void closed(Ino ino);             // due soon, if it is in the queue
+  void owe(const IndexTask& task);  // due soon
   // `files` are owed because of what was asked of `directory`: who waits for it waits for them.
   void owe_below(Ino directory, const std::vector<Ino>& files);
   // As owe(), unless it is in the queue already (then its own timers hold).
@@ -89,6 +93,7 @@ class IndexQueue {
   std::vector<Done> leave(Ino ino) REQUIRES(mutex_);
   void answer_all(Error error);
 
+  static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
   const QueueTimes times_;
   mutable Mutex mutex_{Rank::engine};
   CondVar wake_;
@@ -96,6 +101,8 @@ class IndexQueue {
   std::set<std::pair<std::uint64_t, Ino>> due_ GUARDED_BY(mutex_);  // those that do not run
   std::map<std::uint64_t, Ticket> tickets_ GUARDED_BY(mutex_);
   std::uint64_t next_ticket_ GUARDED_BY(mutex_) = 1;
+  // No later than this some worker looks by itself: one that sleeps, or one that was just woken.
+  std::uint64_t looks_ns_ GUARDED_BY(mutex_) = kNever;
   bool paused_ GUARDED_BY(mutex_) = false;
   bool stopped_ GUARDED_BY(mutex_) = false;
 };
