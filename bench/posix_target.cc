@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -45,6 +46,14 @@ class PosixTarget final : public Target {
   bool exists(const std::string& name) override {
     struct stat attr;
     return ::fstatat(directory_, name.c_str(), &attr, 0) == 0;
+  }
+  bool getattr(const std::string& name) override {
+    struct statx attr;
+    return ::statx(directory_, name.c_str(), AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &attr) == 0;
+  }
+  void statfs() override {
+    struct statvfs facts;
+    ok(::fstatvfs(directory_, &facts), "statfs");
   }
   void rename(const std::string& from, const std::string& to) override {
     ok(::renameat(directory_, from.c_str(), directory_, to.c_str()), "rename");

@@ -22,6 +22,8 @@ class Target {
   virtual void mkdir(const std::string& name) = 0;
   virtual void create(const std::string& name) = 0;  // and close
   virtual bool exists(const std::string& name) = 0;  // a lookup and its attributes
+  virtual bool getattr(const std::string& name) = 0;  // asked for anew, whatever a cache knows
+  virtual void statfs() = 0;
   virtual void rename(const std::string& from, const std::string& to) = 0;
   virtual void unlink(const std::string& name) = 0;
   virtual void rmdir(const std::string& name) = 0;

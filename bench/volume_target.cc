@@ -79,6 +79,14 @@ class VolumeTarget final : public Target {
     forget(*found);
     return true;
   }
+  bool getattr(const std::string& name) override {
+    const auto found = fs_->lookup(kCaller, directory_, name, kWait);
+    if (!found) return false;
+    const bool known = fs_->getattr(kCaller, found->node, kWait).has_value();
+    forget(*found);
+    return known;
+  }
+  void statfs() override { ok(fs_->statfs(directory_, kWait), "statfs"); }
   void rename(const std::string& from, const std::string& to) override {
     ok(fs_->rename(kCaller, directory_, from, directory_, to, 0, kWait), "rename");
   }
