@@ -28,6 +28,8 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr std::size_t kLineBytes = 64;
+// Of the planes that a walk reads; see beam_by().
+constexpr std::size_t kComponentsAheadMax = 256;
 
 HWY_INLINE const std::uint8_t* cell_at(const Column& column, Slot slot) {
   return reinterpret_cast<const std::uint8_t*>(column.at(slot));
@@ -62,8 +64,8 @@ HWY_INLINE std::uint32_t extra_distance(const CodedGraph& graph, const std::uint
 struct Batch {
   const std::uint8_t** coarse;
   const std::uint8_t** fine;
-  explicit HWY_INLINE Batch(BeamScratch& scratch)
-      : coarse(scratch.coarse.data()), fine(scratch.fine.data()) {}
+  explicit HWY_INLINE Batch(BeamScratch::Hop& hop)
+      : coarse(hop.coarse.data()), fine(hop.fine.data()) {}
 
   // Asks for all lines of the row at once.
   template <bool kFine>
@@ -112,8 +114,8 @@ HWY_INLINE void measure_batch(const CodedGraph& graph, const std::uint8_t* code,
 template <bool kFine>
 HWY_INLINE void measure_all(const CodedGraph& graph, const std::uint8_t* code,
                             std::span<CodeNeighbour> neighbours, BeamScratch& scratch) {
-  const Batch batch(scratch);
-  std::uint32_t* const out = scratch.out.data();
+  const Batch batch(scratch.hop[0]);
+  std::uint32_t* const out = scratch.hop[0].out.data();
   for (std::size_t begin = 0; begin < neighbours.size(); begin += kLinksMax) {
     const std::size_t count = HWY_MIN(neighbours.size() - begin, std::size_t{kLinksMax});
     for (std::size_t i = 0; i < count; ++i)
@@ -142,9 +144,9 @@ std::uint32_t CoarseDistance(const std::uint8_t* code, const std::uint8_t* coars
 template <bool kFine>
 HWY_INLINE Slot descend_by(const CodedGraph& graph, const std::uint8_t* code, Slot from,
                            unsigned top, unsigned bottom, BeamScratch& scratch) {
-  const Batch batch(scratch);
-  Slot* const slots = scratch.slots.data();
-  std::uint32_t* const out = scratch.out.data();
+  const Batch batch(scratch.hop[0]);
+  Slot* const slots = scratch.hop[0].slots.data();
+  std::uint32_t* const out = scratch.hop[0].out.data();
   Slot nearest = from;
   std::uint32_t distance = slot_distance<kFine>(graph, code, from);
   for (unsigned level = top; level >= bottom; --level) {
@@ -269,6 +271,10 @@ HWY_INLINE std::size_t gather(const CodedGraph& graph, const Link* list, std::ui
   return count;
 }
 
+// Where rows are short, two hops are under way: while the rows of one come, the list of the next
+// node does, and neither is waited for. So a node is chosen before the neighbours of the one before
+// it are known; that costs a few hops more, each of which takes less. Long rows have lines enough
+// to wait for all at once, and a hop more costs more than it saves.
 template <bool kFine>
 HWY_INLINE std::uint32_t beam_by(const CodedGraph& shared, const std::uint8_t* code, Slot from,
                                  unsigned level, std::uint32_t ef, BeamScratch& scratch) {
@@ -276,36 +282,41 @@ HWY_INLINE std::uint32_t beam_by(const CodedGraph& shared, const std::uint8_t* c
   const CodedGraph graph = shared;
   const std::uint32_t links_max = level == 0 ? graph.links_max : graph.upper_links_max;
   const std::size_t list_bytes = links_max * sizeof(Link);
+  const bool looks_ahead = graph.components * (kFine ? 2 : 1) <= kComponentsAheadMax;
   std::uint8_t* const tags = scratch.tags.data();
   const std::uint8_t walk = scratch.walk;
-  const Batch batch(scratch);
-  Slot* const slots = scratch.slots.data();
-  std::uint32_t* const out = scratch.out.data();
   Pool pool{.entries = scratch.pool.data(), .size = 0, .capacity = ef};
   pool.clear();
   tags[from] = walk;
   pool.insert(entry_of(slot_distance<kFine>(graph, code, from), from));
   std::uint64_t distance_count = 1, hops = 0;
   std::uint32_t current = 0;
-  while (current < pool.size) {
-    const Slot slot = slot_in(pool.entries[current]);
-    pool.entries[current] |= 1;
-    ++hops;
-    while (current < pool.size && (pool.entries[current] & 1) != 0) ++current;
-    const std::size_t count =
-        gather<kFine>(graph, list_at(graph, slot, level), links_max, tags, walk, slots, batch);
-    // Most likely the next hop: its list comes while the distances are computed.
-    if (current < pool.size)
-      prefetch(list_at(graph, slot_in(pool.entries[current]), level), list_bytes);
-    measure_batch<kFine>(graph, code, batch, count, out);
-    distance_count += count;
-    const std::size_t kept = keep_nearer(pool.worst(), count, out, slots);
-    for (std::size_t i = 0; i < kept; ++i) {
-      const std::uint32_t place = pool.insert(entry_of(out[i], slots[i]));
-      if (place >= current) continue;
-      current = place;
-      prefetch(list_at(graph, slots[i], level), list_bytes);
+  std::size_t coming = 0;  // rows of the hop whose distances are not known yet
+  BeamScratch::Hop *pending = &scratch.hop[0], *next = &scratch.hop[1];
+  while (current < pool.size || coming != 0) {
+    const bool goes_on = current < pool.size && (looks_ahead || coming == 0);
+    const Link* list = nullptr;
+    if (current < pool.size) {
+      list = list_at(graph, slot_in(pool.entries[current]), level);
+      prefetch(list, list_bytes);
     }
+    if (goes_on) {
+      pool.entries[current] |= 1;
+      ++hops;
+    }
+    measure_batch<kFine>(graph, code, Batch(*pending), coming, pending->out.data());
+    distance_count += coming;
+    const std::size_t kept =
+        keep_nearer(pool.worst(), coming, pending->out.data(), pending->slots.data());
+    coming = goes_on ? gather<kFine>(graph, list, links_max, tags, walk, next->slots.data(),
+                                     Batch(*next))
+                     : 0;
+    for (std::size_t i = 0; i < kept; ++i) {
+      const std::uint32_t place = pool.insert(entry_of(pending->out[i], pending->slots[i]));
+      current = HWY_MIN(current, place);
+    }
+    while (current < pool.size && (pool.entries[current] & 1) != 0) ++current;
+    std::swap(pending, next);
   }
   scratch.distances += distance_count;
   scratch.hops += hops;
@@ -351,7 +362,7 @@ void JoinRow(const CodedGraph& graph, Slot slot, std::uint8_t* cell) {
 template <bool kFine>
 HWY_INLINE std::size_t choose_by(const CodedGraph& graph, std::span<const CodeNeighbour> candidates,
                                  std::span<CodeNeighbour> out, BeamScratch& scratch) {
-  const Batch kept(scratch);
+  const Batch kept(scratch.hop[0]);
   auto* const cell = reinterpret_cast<std::uint8_t*>(scratch.cell.data());
   std::size_t tree_left = 0, chosen = 0;
   for (const CodeNeighbour candidate : candidates) tree_left += is_tree_link(candidate.link);

@@ -54,11 +54,15 @@ struct BeamScratch {
   std::uint8_t walk = 0;
   std::vector<std::int64_t> pool;  // distance << 32 | slot << 1 | expanded
   std::uint64_t distances = 0, hops = 0;
-  // The batch of one hop; here, because a stack frame has no room for it.
-  alignas(64) std::array<const std::uint8_t*, kLinksMax> coarse;
-  alignas(64) std::array<const std::uint8_t*, kLinksMax> fine;
-  alignas(64) std::array<Slot, kLinksMax + kPoolSpare> slots;
-  alignas(64) std::array<std::uint32_t, kLinksMax + kPoolSpare> out;
+  // The unseen neighbours of one node; here, because a stack frame has no room for it. A beam has
+  // two: it measures one while the rows of the other come.
+  struct Hop {
+    alignas(64) std::array<const std::uint8_t*, kLinksMax> coarse;
+    alignas(64) std::array<const std::uint8_t*, kLinksMax> fine;
+    alignas(64) std::array<Slot, kLinksMax + kPoolSpare> slots;
+    alignas(64) std::array<std::uint32_t, kLinksMax + kPoolSpare> out;
+  };
+  std::array<Hop, 2> hop;
   Buffer cell;  // of the row whose code is joined
 };
 

@@ -3,14 +3,15 @@
 //
 //   ann_bench [sets=h128_30k,text768,…] [keep=DIR] [svg=DIR] [engines=vexfs,hnswlib,…]
 //             [questions=1000] [rounds=3] [m=16] [efc=200] [threads=1] [filters=0] [seed=1]
-//             [metric=l2|cosine|ip] [texts=/usr/share]
+//             [metric=l2|cosine|ip] [texts=/usr/share] [width=0]
 //
 // The sets are listed in sets.h. One line a result: the curve, CPU time of one thread, engines
 // in turns in each round, the median round counts; queries a second at recall@10 0.95 and 0.99
 // between the curve's points; what the build took; bytes a vector in memory (what the process grew
 // by, and for ours the float rows, which stand apart) and on disk. threads=2 builds ours once more
-// with two. filters=1 also asks ours what only one row in 2, 10, 100, 1000 may answer.
-// The answers are checked: recall that is absurd ends the program with 1.
+// with two. width=16 measures that beam alone (for a profiler). filters=1 also asks ours what only
+// one row in 2, 10, 100, 1000 may answer. The answers are checked: recall that is absurd ends the
+// program with 1.
 #include <malloc.h>
 #include <unistd.h>
 
@@ -128,10 +129,11 @@ void build(AnnEngine& engine, const DataSet& data, BuildOptions options) {
 
 // The curve of each engine; engines take turns, so a slow moment of the machine meets all.
 std::vector<Curve> measure(std::vector<std::unique_ptr<AnnEngine>>& engines, const DataSet& data,
-                           std::uint32_t rounds) {
+                           std::uint32_t rounds, std::uint32_t only_width) {
   std::vector<Curve> curves;
   for (auto& engine : engines) curves.push_back({.engine = engine->name(), .points = {}});
   for (std::uint32_t ef : kWidths) {
+    if (only_width != 0 && ef != only_width) continue;
     std::vector<std::vector<double>> speeds(engines.size()), p50(engines.size()),
         p99(engines.size());
     std::vector<double> recalls(engines.size());
@@ -253,7 +255,8 @@ bool bench_set(const std::string& name, const Arguments& arguments) {
     options.threads = 1;
   }
   for (auto& engine : engines) build(*engine, *data, options);
-  const auto curves = measure(engines, *data, arguments.number("rounds", 3));
+  const auto curves =
+      measure(engines, *data, arguments.number("rounds", 3), arguments.number("width", 0));
   report(curves, *data, arguments.text("svg", ""));
   if (arguments.number("filters", 0) != 0)
     for (std::uint32_t one_in : {2, 10, 100, 1000}) measure_filter(*engines[0], *data, one_in);
