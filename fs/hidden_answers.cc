@@ -60,6 +60,9 @@ std::string status_text(const IndexCounts& counts) {
   if (!counts.rebuilding.empty())
     text +=
         format("rebuilding_percent {}\nrebuilding {}\n", counts.rebuilt_percent, counts.rebuilding);
+  if (counts.ef != 0)
+    text += format("recall_target {:.3f}\nrecall_sampled {:.3f}\nef {}\n", counts.recall_target,
+                   counts.recall, counts.ef);
   if (!counts.embedder.empty()) text += format("embedder {}\n", counts.embedder);
   return text;
 }

@@ -33,6 +33,10 @@ double Graph::sample_recall(std::uint32_t questions, std::uint32_t k, std::uint3
                             std::uint64_t seed) const {
   return impl_->sample_recall(questions, k, ef, seed);
 }
+Graph::Width Graph::width_for(double target, std::uint32_t questions, std::uint32_t k,
+                              std::uint64_t seed) const {
+  return impl_->width_for(target, questions, k, seed);
+}
 Result<> Graph::save(WritePiece write) const {
   return impl_->save(write);
 }

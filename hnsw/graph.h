@@ -65,6 +65,15 @@ class Graph {
   double sample_recall(std::uint32_t questions, std::uint32_t k, std::uint32_t ef,
                        std::uint64_t seed) const;
 
+  // The narrowest beam (of a fixed row of widths) whose recall, sampled like that, is at least
+  // `target`; the widest where none is. `questions` exact scans and some searches of each.
+  struct Width {
+    std::uint32_t ef = 0;
+    double recall = 1;  // sampled with it
+  };
+  Width width_for(double target, std::uint32_t questions, std::uint32_t k,
+                  std::uint64_t seed) const;
+
   // The whole graph as checksummed pieces of at most 256 K slots, each passed to `write` in
   // order; inserts and erases wait meanwhile, searches do not. Piece 0 holds the parameters.
   using WritePiece = FunctionRef<Result<>(std::uint32_t piece, Bytes bytes)>;

@@ -27,6 +27,8 @@ class Graph::Impl {
                                 Accept accept, SearchStats* stats) const;
   double sample_recall(std::uint32_t questions, std::uint32_t k, std::uint32_t ef,
                        std::uint64_t seed) const;
+  Width width_for(double target, std::uint32_t questions, std::uint32_t k,
+                  std::uint64_t seed) const;
   Result<> save(WritePiece write) const EXCLUDES(gate_);
   Result<> load(ReadPiece read) EXCLUDES(gate_);
 
@@ -47,6 +49,15 @@ class Graph::Impl {
                  std::span<const CodeNeighbour> near);
   void join_tree_anywhere(const Linker& linker, Slot slot);
   void raise_entry(Slot slot, unsigned level);
+
+  // recall.cc
+  struct Sample {  // a row that is asked for its neighbours, itself left out
+    Slot self = kNoSlot;
+    std::uint32_t wanted = 0;  // k, but for a graph of few rows
+    float farthest = 0;        // of them
+  };
+  std::vector<Sample> samples(std::uint32_t questions, std::uint32_t k, std::uint64_t seed) const;
+  double recall_of(std::span<const Sample> samples, std::uint32_t k, std::uint32_t ef) const;
 
   // train.cc
   // `next` is about to be inserted.

@@ -2,6 +2,7 @@
 #include "search/collection_settings.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/json.h"
 #include "search/space_format.h"
@@ -12,6 +13,7 @@ namespace {
 
 enum Given : std::uint8_t { kDimension = 1, kMetric = 2, kEmbedder = 4, kNoDefaults = 8 };
 
+constexpr double kRecallSteps = 200;
 constexpr std::size_t kIgnoreSettingMax = 3000;  // bytes; a record has 4096
 
 Result<std::string> lines_of(const Json& value) {
@@ -49,9 +51,16 @@ Result<> parse_one(const std::string& key, const Json& value, CollectionSettings
   } else if (key == "ignore_defaults") {
     if (!value.is_boolean()) return fail(EINVAL, "collection: ignore_defaults is true or false");
     settings.ignore_defaults = value.get<bool>();
+  } else if (key == "recall") {
+    if (!value.is_number()) return fail(EINVAL, "collection: recall is no number");
+    const double recall = value.get<double>();
+    if (!(recall >= kRecallMin && recall <= 1))
+      return fail(EINVAL, "collection: recall must be 0.5 to 1");
+    settings.recall = std::round(recall * kRecallSteps) / kRecallSteps;
   } else {
-    return fail(EINVAL,
-                "collection: unknown setting (dim, metric, embedder, ignore, ignore_defaults)");
+    return fail(
+        EINVAL,
+        "collection: unknown setting (dim, metric, embedder, ignore, ignore_defaults, recall)");
   }
   return {};
 }
@@ -80,6 +89,8 @@ std::string encode_settings(const CollectionSettings& settings) {
   }
   if (settings.embedder) record.given |= kEmbedder;
   if (!settings.ignore_defaults) record.given |= kNoDefaults;
+  if (settings.recall)
+    record.recall = static_cast<std::uint8_t>(std::lround(*settings.recall * kRecallSteps));
   std::string value(as_text(bytes_of(record)));
   if (settings.embedder) value += *settings.embedder;
   if (!settings.ignore.empty()) (value += '\0') += settings.ignore;
@@ -88,7 +99,7 @@ std::string encode_settings(const CollectionSettings& settings) {
 
 Result<CollectionSettings> decode_settings(Bytes value) {
   CollectionRecord record;
-  if (!read_record(value, record) || record.reserved != 0 || record.metric > 2 ||
+  if (!read_record(value, record) || record.recall > kRecallSteps || record.metric > 2 ||
       record.dimension > kDimensionMax)
     return fail(EUCLEAN, "collection: a damaged record");
   CollectionSettings settings;
@@ -99,6 +110,7 @@ Result<CollectionSettings> decode_settings(Bytes value) {
   if (record.given & kEmbedder) settings.embedder = text.substr(0, end);
   if (end < text.size()) settings.ignore = text.substr(end + 1);
   settings.ignore_defaults = (record.given & kNoDefaults) == 0;
+  if (record.recall != 0) settings.recall = record.recall / kRecallSteps;
   return settings;
 }
 

@@ -109,7 +109,7 @@ void EngineImpl::run_keeper() {
   keeper_.load();
   give_way();  // once all can be answered
   for (;;) {
-    while (!state_.stopping && keeper_.grow_graphs()) {
+    while (!state_.stopping && (keeper_.grow_graphs() || keeper_.sample_recall())) {
     }
     if (!state_.stopping && !state_.volume.read_only()) {
       keeper_.save_if_due();

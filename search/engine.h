@@ -34,9 +34,11 @@ struct IndexCounts {
   std::uint64_t vectors = 0;
   // Of the collection that the scope is in.
   std::uint64_t slots = 0, dead = 0;  // that its spaces hold, and those of them that count no more
-  std::string embedder = {};          // identity of the one whose vectors answer; "none"
-  std::string rebuilding = {};        // its vectors are made again: "due", "learning", "copying"
-  unsigned rebuilt_percent = 0;       // of that
+  double recall_target = 0, recall = 0;  // of the largest; recall@10 as sampled, 0: not sampled
+  std::uint32_t ef = 0;                  // the width of beam that it takes; 0: no graph
+  std::string embedder = {};             // identity of the one whose vectors answer; "none"
+  std::string rebuilding = {};           // its vectors are made again: "due", "learning", "copying"
+  unsigned rebuilt_percent = 0;          // of that
 };
 
 class Engine : public ContentIndex {

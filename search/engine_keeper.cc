@@ -216,6 +216,23 @@ void IndexKeeper::save_all() {
         {{"why", std::string_view(saved.error().what)}});
 }
 
+bool IndexKeeper::sample_recall() {
+  for (const auto& stored : state_.collections.stored()) {
+    const auto collection = state_.collections.find(stored->space->identity().collection);
+    if (!collection) continue;
+    const double target = collection->settings().recall.value_or(kRecallDefault);
+    if (!stored->space->sample_width(target)) continue;
+    const Space::Width width = stored->space->width();
+    log(width.recall < target ? Level::warn : Level::info, "search", "recall sampled",
+        {{"space", stored->space->identity().id},
+         {"permille", static_cast<std::uint64_t>(1000 * width.recall)},
+         {"target_permille", static_cast<std::uint64_t>(1000 * target)},
+         {"ef", width.ef}});
+    return true;
+  }
+  return false;
+}
+
 bool IndexKeeper::grow_graphs() {
   static Histogram& took = metrics::histogram("vexfs_index_step_seconds",
                                               "Steps of indexing one file", "step=\"graph\"");

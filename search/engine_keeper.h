@@ -28,6 +28,8 @@ class IndexKeeper {
   void save_all();
   // A slice of a graph's tail; false when all graphs are up to date.
   bool grow_graphs();
+  // Samples how wide a beam one space needs; false when all are known.
+  bool sample_recall();
 
  private:
   void load_spaces();

@@ -26,6 +26,7 @@ Json json_of(const CollectionSettings& settings) {
     lines.remove_prefix(end + 1);
   }
   if (!settings.ignore_defaults) json["ignore_defaults"] = false;
+  if (settings.recall) json["recall"] = *settings.recall;
   return json;
 }
 
@@ -81,8 +82,15 @@ void EngineImpl::count_spaces(Ino scope, IndexCounts& counts) {
   const auto collection = state_.collections.of_directory(*state_.files, scope);
   const auto embedder = collection->computed().embedder;
   counts.embedder = embedder ? embedder->identity() : "none";
+  counts.recall_target = collection->settings().recall.value_or(kRecallDefault);
+  std::uint32_t largest = 0;
   for (const auto& space : {collection->user(), collection->computed().space}) {
     if (!space) continue;
+    if (space->graphed() > largest) {
+      largest = space->graphed();
+      counts.recall = space->width().recall;
+      counts.ef = space->width().ef;
+    }
     counts.slots += space->size();
     counts.dead += space->size() - std::min(space->size(), space->live());
   }
@@ -166,6 +174,9 @@ Result<std::string> EngineImpl::collection(Ino directory) {
   json["skipped"] = counted.skipped;
   json["vectors"] = counted.vectors;
   json["vectors_by"] = counted.embedder;
+  if (counted.ef != 0)
+    json["search"] = {
+        {"recall", counted.recall}, {"recall_target", counted.recall_target}, {"ef", counted.ef}};
   if (!counted.rebuilding.empty())
     json["rebuilding"] = {{"step", counted.rebuilding}, {"percent", counted.rebuilt_percent}};
   return to_text(json);

@@ -8,7 +8,6 @@ namespace vexfs {
 namespace {
 
 constexpr std::uint32_t kSampleRows = 64;
-constexpr std::uint32_t kEfMin = 128;
 
 // How many live rows pass, from a sample that is spread evenly.
 std::uint64_t estimate_passing(const Space& space, Graph::Accept accept) {
@@ -31,7 +30,7 @@ Plan first_plan(const Space& space, const QuestionOptions& options, bool filters
   plan.filter_inside = filters;
   // A file has several chunks and not all may be read: a margin saves most second looks.
   plan.search.k = filters ? options.k + options.k / 2 : 2 * options.k + 16;
-  plan.search.ef = options.ef != 0 ? options.ef : std::max(kEfMin, 2 * plan.search.k);
+  plan.search.ef = options.ef != 0 ? options.ef : std::max(space.width().ef, plan.search.k);
   plan.search.exact = options.exact || space.live() < kGraphRowsMin ||
                       (filters && estimate_passing(space, accept) < kGraphRowsMin);
   return plan;

@@ -151,6 +151,27 @@ Result<bool> Space::grow_graph(std::uint32_t rows_max) {
   return true;
 }
 
+Space::Width Space::width() const {
+  return width_.load(std::memory_order_relaxed);
+}
+
+bool Space::sample_width(double target) {
+  constexpr std::uint32_t kQuestions = 64, kNearest = 10;
+  constexpr std::uint64_t kChangedOneIn = 4;
+  const Graph* const graph = this->graph();
+  if (graph == nullptr || graph->live() == 0) return false;
+  // Rows that came and rows that went: each inserts or erases.
+  const std::uint64_t edits = std::uint64_t{graphed()} + (size() - live());
+  const std::uint64_t changed = edits - std::min(edits, sampled_edits_);
+  if (target == sampled_target_ && changed * kChangedOneIn <= sampled_edits_) return false;
+  sampled_target_ = target;
+  sampled_edits_ = edits;
+  const Graph::Width width = graph->width_for(target, kQuestions, kNearest, edits);
+  width_.store({.ef = width.ef, .recall = static_cast<float>(width.recall)},
+               std::memory_order_relaxed);
+  return true;
+}
+
 Result<> Space::load_graph(std::uint32_t graphed, Graph::ReadPiece read) {
   if (!rows_ || graphed > size()) return fail(EUCLEAN, "space: the graph covers unknown slots");
   Lock lock(grow_mutex_);

@@ -27,6 +27,7 @@
 namespace vexfs {
 
 inline constexpr std::uint32_t kGraphRowsMin = 5000;  // below it an exact scan is as fast
+inline constexpr std::uint32_t kEfUnsampled = 128;
 
 struct SpaceIdentity {
   std::uint32_t id = 0;
@@ -84,6 +85,16 @@ class Space {
 
   // Takes at most `rows_max` rows of the tail into the graph; false when there is nothing to do.
   Result<bool> grow_graph(std::uint32_t rows_max);
+  // How wide a beam is for the collection's recall, by questions of its own rows against the exact
+  // answer. sample_width(): takes it anew where the graph has changed by a quarter, or the target,
+  // since; costs some exact scans; false when there was nothing to do. One at a time.
+  struct Width {
+    std::uint32_t ef = kEfUnsampled;
+    float recall = 0;  // sampled with it; 0: not yet
+  };
+  Width width() const;
+  bool sample_width(double target);
+
   // The graph as it was saved; it covers slots [0, graphed). After the rows were loaded.
   Result<> load_graph(std::uint32_t graphed, Graph::ReadPiece read);
   // Returns how many slots what was written covers.
@@ -106,6 +117,10 @@ class Space {
   std::unique_ptr<Graph> graph_ GUARDED_BY(grow_mutex_);
   std::atomic<Graph*> graph_ready_{nullptr};  // release when made pairs with acquire in graph()
   std::atomic<std::uint32_t> graphed_{0};     // release in grow_graph() pairs with graphed()
+  std::atomic<Width> width_{Width{}};         // by sample_width(); nothing follows from it
+  // Of sample_width() alone: for what it was sampled last.
+  double sampled_target_ = 0;
+  std::uint64_t sampled_edits_ = 0;
 };
 
 }  // namespace vexfs

@@ -53,7 +53,7 @@ struct CollectionRecord {  //  offset
   std::uint8_t version;    //   0
   std::uint8_t given;      //   1  bits: 1 dimension, 2 metric, 4 embedder, 8 no defaults
   std::uint8_t metric;     //   2  Metric
-  std::uint8_t reserved;   //   3  zero; checked on read
+  std::uint8_t recall;     //   3  target in half percents, at most 200; 0 where not given
   le32 dimension;          //   4
 };
 static_assert(sizeof(CollectionRecord) == 8 && std::is_trivially_copyable_v<CollectionRecord>);

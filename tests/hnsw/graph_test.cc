@@ -219,6 +219,28 @@ TEST_CASE("a query far outside the rows is still answered right") {
   }
 }
 
+TEST_CASE("a beam is as wide as a target of recall needs, and no wider") {
+  CAPTURE(kSeed);
+  Mixture data(100, 40, kSeed);
+  Rows rows(100);
+  Graph graph(rows, {.metric = Metric::l2, .m = 4, .ef_construction = 20});
+  CHECK(graph.width_for(0.9, 10, 10, 1).recall == 1);  // of nothing, nothing is missing
+  insert_new(graph, rows, data, Metric::l2, 4000);
+  std::uint32_t before = 0;
+  for (double target : {0.5, 0.8, 0.9, 0.95, 0.98}) {
+    CAPTURE(target);
+    const Graph::Width width = graph.width_for(target, 40, 10, 1);
+    CHECK(width.recall >= target);
+    CHECK(width.ef >= before);
+    // The recall is that of the same questions asked with this width; one narrower has less.
+    CHECK(graph.sample_recall(40, 10, width.ef, 1) == width.recall);
+    if (width.ef > 16) CHECK(graph.sample_recall(40, 10, width.ef / 2, 1) < target);
+    before = width.ef;
+  }
+  CHECK(before > 16);                              // so the targets told something
+  CHECK(graph.width_for(2, 5, 10, 1).ef == 2048);  // what cannot be had takes the widest
+}
+
 TEST_CASE("rows that drift away from the first ones are found as well") {
   CAPTURE(kSeed);
   Mixture data(24, 40, kSeed);

@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "search/planner.h"
 #include "search/space_store.h"
 #include "tests/support/model_volume.h"
 #include "vector/distance.h"
@@ -132,6 +133,27 @@ TEST_CASE_FIXTURE(SpaceFixture, "what is saved in pieces comes back, graph and a
   REQUIRE(
       volume.scan(Tree::space, {}, {}, [&](Bytes, Bytes) { return ++left, true; }, Wait::allowed));
   CHECK(left == 0);
+}
+
+TEST_CASE_FIXTURE(SpaceFixture, "a beam's width is sampled anew when target or graph change") {
+  append(kGraphRowsMin);
+  CHECK_FALSE(space->sample_width(0.9));  // no graph yet
+  CHECK(space->width().ef == kEfUnsampled);
+  CHECK(space->width().recall == 0);
+  grow_all();
+  CHECK(space->sample_width(0.9));
+  CHECK(space->width().recall >= 0.9f);
+  const std::uint32_t ef = space->width().ef;
+  CHECK_FALSE(space->sample_width(0.9));
+  CHECK(space->sample_width(1));
+  CHECK(space->width().ef >= ef);
+  CHECK(first_plan(*space, {.k = 10}, false, [](Slot) { return true; }).search.ef >=
+        space->width().ef);
+  CHECK(first_plan(*space, {.k = 10, .ef = 77}, false, [](Slot) { return true; }).search.ef == 77);
+  append(kGraphRowsMin / 2);
+  grow_all();
+  CHECK(space->sample_width(1));
+  CHECK_FALSE(space->sample_width(1));
 }
 
 TEST_CASE_FIXTURE(SpaceFixture, "rows come and go while questions run") {

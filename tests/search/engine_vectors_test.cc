@@ -108,12 +108,16 @@ TEST_CASE_FIXTURE(EngineFixture, "what nobody can hold is refused with a reason"
   CHECK(engine->set_collection(kRootIno, R"({"dim":0})").error().code == EINVAL);
   CHECK(engine->set_collection(kRootIno, R"({"dims":3})").error().code == EINVAL);
   CHECK(engine->set_collection(kRootIno, R"({"embedder":"gpt"})").error().code == EINVAL);
+  for (const char* bad : {R"({"recall":0.4})", R"({"recall":1.1})", R"({"recall":"0.9"})"})
+    CHECK(engine->set_collection(kRootIno, bad).error().code == EINVAL);
   files.set_vector(a, {1, 2});
   settle();
   CHECK(status(a).find("vector=user") != std::string::npos);
   CHECK(engine->set_collection(kRootIno, R"({"dim":3})").error().code == EINVAL);
   CHECK(engine->set_collection(kRootIno, R"({"metric":"l2"})").error().code == EINVAL);
   CHECK(engine->set_collection(kRootIno, R"({"dim":2,"metric":"cosine"})").has_value());
+  CHECK(engine->set_collection(kRootIno, R"({"dim":2,"recall":0.95})").has_value());
+  CHECK(engine->collection(kRootIno)->find(R"("recall":0.95)") != std::string::npos);
 }
 
 TEST_CASE_FIXTURE(EngineFixture, "rows of a file of vectors are found, and follow its content") {
