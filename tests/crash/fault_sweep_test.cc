@@ -4,7 +4,7 @@
 // nothing for fsck to find.
 // Method: the work of the crash tests on a device whose k-th read, write or flush fails, for k
 // from 1 until none does; then judged twice, with the writes that no flush covered, and cut.
-// The same on volumes that have next to no space left.
+// The same with requests of space that are refused, and on volumes that have next to none left.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -131,6 +131,42 @@ TEST_CASE("whichever transfer below files fails, what they promised is there aft
       sweep([] { return std::make_unique<FilesSubject>(FilesSubjectOptions{.steps = 60}); });
   CHECK(totals.runs > 100);
   report("files", totals);
+}
+
+TEST_CASE("whichever request of space fails, files say ENOSPC and keep what they promised") {
+  const QuietLog quiet;
+  for (const bool freeing : {false, true})
+    for (const bool forever : {false, true}) {
+      Totals totals;
+      for (std::uint64_t k = 1;; ++k) {
+        CAPTURE(freeing);
+        CAPTURE(forever);
+        CAPTURE(k);
+        FilesSubject subject({.steps = 60});
+        subject.space_faults = {.at = k, .forever = forever, .freeing = freeing};
+        Rng rng(4);
+        const MemoryDevice::Image image = subject.start(rng);
+        if (!run(subject, image, {.code = ENOSPC}, totals)) break;
+        CHECK((subject.errors.empty() || subject.errors == std::set<int>{ENOSPC}));
+      }
+      CHECK(totals.runs > 40);
+      report(forever ? "no space from one request on" : "no space for one request", totals);
+    }
+}
+
+TEST_CASE("wherever tree pages run out, a volume says ENOSPC and keeps what it promised") {
+  const QuietLog quiet;
+  Totals totals;
+  for (unsigned left = 0; left < 40; ++left) {
+    CAPTURE(left);
+    StoreSubject subject({.steps = 60, .left_pages = left});
+    Rng rng(left);
+    const MemoryDevice::Image image = subject.start(rng);
+    run(subject, image, {.code = ENOSPC}, totals);
+    CHECK((subject.errors.empty() || subject.errors == std::set<int>{ENOSPC}));
+  }
+  CHECK(totals.runs > 20);
+  report("a volume without tree pages", totals);
 }
 
 TEST_CASE("wherever space runs out, files say ENOSPC and keep what they promised") {

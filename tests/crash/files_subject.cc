@@ -451,9 +451,13 @@ MemoryDevice::Image FilesSubject::start(Rng&) {
 std::string FilesSubject::live(std::unique_ptr<BlockDevice> device, DeviceHistory& history,
                                Rng& rng) {
   OpenFiles open(options_.compression);
-  if (std::string fault = open.open(std::move(device)); !fault.empty()) return fault;
+  std::string fault = open.open(std::move(device), [&](std::unique_ptr<Volume> volume) {
+    return make_scarce(std::move(volume), history, space_faults);
+  });
+  if (!fault.empty()) return fault;
   Work work(*this, open, history, rng);
-  if (std::string fault = work.begin(); !fault.empty()) return fault;
+  fault = work.begin();
+  if (!fault.empty()) return fault;
   for (unsigned i = 0; i < options_.steps; ++i) work.step();
   return {};
 }

@@ -32,8 +32,9 @@ Result<> wait_for(Ask ask) {
 
 }  // namespace
 
-std::string OpenFiles::open(std::unique_ptr<BlockDevice> device) {
+std::string OpenFiles::open(std::unique_ptr<BlockDevice> device, const Around& around) {
   std::string fault = open_volume(std::move(device), {.cache_bytes = std::size_t{4} << 20});
+  if (fault.empty() && around) volume = around(std::move(volume));
   return fault.empty() ? open_files() : fault;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files with short words, on a volume of its own: what a FilesSubject works with and judges by.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,8 +17,9 @@ inline constexpr const char* kFiller = "filler";
 class OpenFiles {
  public:
   explicit OpenFiles(Compression compression = {}) : compression_(compression) {}
-  // The fault; empty: open.
-  std::string open(std::unique_ptr<BlockDevice> device);
+  // The fault; empty: open. Files are made on what `around` makes of the volume.
+  using Around = std::function<std::unique_ptr<Volume>(std::unique_ptr<Volume>)>;
+  std::string open(std::unique_ptr<BlockDevice> device, const Around& around = {});
   // In two steps: the volume, then files on it.
   std::string open_volume(std::unique_ptr<BlockDevice> device, const VolumeOptions& options);
   std::string open_files();

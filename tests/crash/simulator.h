@@ -23,6 +23,7 @@
 
 #include "storage/check.h"
 #include "storage/faulty_device.h"
+#include "tests/crash/scarce_volume.h"
 
 namespace vexfs {
 
@@ -63,6 +64,8 @@ class CrashSubject {
   // otherwise an error ends the test.
   bool is_tolerant = false;
   std::set<int> errors;
+  // What a life of files is refused of space.
+  SpaceFaults space_faults;
 
  protected:
   template <class T>

@@ -18,6 +18,7 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 constexpr std::uint64_t kVolumeBytes = std::uint64_t{64} << 20;
 constexpr FormatOptions kFormat{.size_bytes = 0, .log_bytes = std::uint64_t{2} << 20};
+constexpr std::uint32_t kFillerBytes = 4000;
 constexpr VolumeOptions kOptions{.cache_bytes = std::size_t{4} << 20};
 
 // An empty volume.
@@ -149,6 +150,19 @@ class StoreSubject::Work {
     return true;
   }
 
+  void leave_pages(unsigned pages) {
+    while (volume_.allocate(kExtentBlocksMax)) {
+    }
+    constexpr std::uint32_t kFillers = 4096, kFillersPerPage = kPageBytes / kFillerBytes;
+    std::uint32_t count = 0;
+    while (count < kFillers && fill(count)) ++count;
+    REQUIRE((0 < count && count < kFillers));
+    subject_.errors.clear();  // only what the work meets counts
+    for (const std::uint32_t end = count - std::min(count, pages * kFillersPerPage); count > end;)
+      if (!unfill(--count)) return;
+    if (ok(volume_.checkpoint())) promise();
+  }
+
   void step() {
     switch (rng_() % 12) {
       case 0:
@@ -191,13 +205,25 @@ class StoreSubject::Work {
     return subject_.is_ok(result);
   }
   void promise() { history_.note(lsn_of(volume_)); }
-  bool commit(Transaction& mine, Transaction& models) {
+  bool commit(Transaction& mine, Transaction& models, Volume::CommitOptions options = {}) {
     const std::uint64_t before = lsn_of(volume_);
-    if (!ok(volume_.commit(mine))) return false;
+    if (!ok(volume_.commit(mine, options))) return false;
     REQUIRE(model_.commit(models));
     REQUIRE(lsn_of(volume_) == before + 1);
     subject_.moments_[before + 1] = content_hash(model_);
     return true;
+  }
+  bool fill(std::uint32_t number) {
+    const std::string value(kFillerBytes, 'f');
+    Transaction mine, models;
+    for (Transaction* each : {&mine, &models})
+      each->put(Tree::xattr, Key().u32(number), as_bytes(value));
+    return commit(mine, models);
+  }
+  bool unfill(std::uint32_t number) {
+    Transaction mine, models;
+    for (Transaction* each : {&mine, &models}) each->erase(Tree::xattr, Key().u32(number));
+    return commit(mine, models, {.freeing = true});
   }
   void write_data() {
     const auto extent = volume_.allocate(static_cast<std::uint32_t>(1 + rng_() % 12));
@@ -243,6 +269,7 @@ std::string StoreSubject::live(std::unique_ptr<BlockDevice> device, DeviceHistor
   if (!volume) return format("open: {}", volume.error().what);
   Work work(*this, **volume, history, rng);
   if (!work.begin()) return "what was judged cannot be read";
+  if (options_.left_pages) work.leave_pages(*options_.left_pages);
   for (unsigned i = 0; i < options_.steps; ++i) work.step();
   if (options_.writes_unasked) work.write_unasked();
   return {};

@@ -5,6 +5,7 @@
 // Threads: one.
 #pragma once
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "storage/volume.h"
@@ -16,6 +17,9 @@ struct StoreSubjectOptions {
   unsigned steps = 45;
   // Now and then frames are written that nobody waits for, and asked for once they are.
   bool writes_unasked = false;
+  // A life begins with next to no space: all that data may take is held, and a filler has taken
+  // all tree pages but about so many.
+  std::optional<unsigned> left_pages = {};
 };
 
 class StoreSubject final : public CrashSubject {
