@@ -171,8 +171,10 @@ Result<ForeignStatus> ExtractProcess::converse(ForeignKind kind, int in, int out
   while ((ready = ::poll(&wait, 1, kSecondsMax * 1000)) < 0 && errno == EINTR) continue;
   if (ready == 0) return ForeignStatus::slow;
   ExtractReply reply;
-  if (::recv(socket_, &reply, sizeof reply, 0) != ssize_t{sizeof reply} ||
-      reply.magic != kExtractMagic || reply.status > std::to_underlying(ForeignStatus::crashed))
+  // A child of its own reads the file, so its own end is not the file's doing.
+  if (::recv(socket_, &reply, sizeof reply, 0) != ssize_t{sizeof reply})
+    return fail(EPIPE, "extract: the process has gone");
+  if (reply.magic != kExtractMagic || reply.status > std::to_underlying(ForeignStatus::crashed))
     return ForeignStatus::crashed;
   return static_cast<ForeignStatus>(std::uint32_t{reply.status});
 }
@@ -190,10 +192,11 @@ Result<ForeignText> ExtractProcess::run(ForeignKind kind, FunctionRef<Result<>(S
   Lock lock(mutex_);
   VEXFS_CHECK(start());
   auto status = converse(kind, in.number(), out.number());
-  if (!status && status.error().code == EPIPE) {  // it went since the file before
+  if (!status && status.error().code == EPIPE) {  // another gets the file, once
     stop();
     VEXFS_CHECK(start());
     status = converse(kind, in.number(), out.number());
+    if (!status && status.error().code == EPIPE) status = ForeignStatus::crashed;
   }
   const bool lost = !status || *status == ForeignStatus::slow || *status == ForeignStatus::crashed;
   if (lost) {

@@ -5,6 +5,11 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 #include <random>
 
 #include "base/text.h"
@@ -112,6 +117,33 @@ TEST_CASE("without the program there is no text, and no harm") {
     return sink(as_bytes(std::string_view("%PDF-1.4")));
   });
   CHECK_FALSE(refused.has_value());
+}
+
+TEST_CASE("a reader that ends with a file in its hands is replaced, once") {
+  char folder[] = "/tmp/vexfs-test-XXXXXX";
+  REQUIRE(::mkdtemp(folder) != nullptr);
+  const std::string script = std::string(folder) + "/reader", mark = std::string(folder) + "/ran";
+  const auto write_script = [&](std::string_view next) {
+    std::ofstream(script) << "#!/bin/sh\n[ -e " << mark << " ] && exec " << next << "\n"
+                          << ": >" << mark << "\nexec sleep 0.1\n";
+    REQUIRE(::chmod(script.c_str(), 0755) == 0);
+    ::unlink(mark.c_str());
+  };
+  const auto read = [&] {
+    ExtractProcess process(script);
+    return process.run(ForeignKind::pdf, [](ExtractProcess::Sink sink) -> Result<> {
+      return sink(as_bytes(pdf_of({"the lighthouse"})));
+    });
+  };
+  write_script(VEXFS_EXTRACT_PROGRAM);
+  const auto read_by_the_second = read();
+  REQUIRE(read_by_the_second.has_value());
+  CHECK(read_by_the_second->status == ForeignStatus::ok);
+  write_script("sleep 0.1");
+  const auto read_by_none = read();
+  REQUIRE(read_by_none.has_value());
+  CHECK(read_by_none->status == ForeignStatus::crashed);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_SUITE_END();
