@@ -87,7 +87,7 @@ Result<Basis> Basis::load(Bytes saved) {
               .dimension = header.dimension,
               .weight_median = std::bit_cast<float>(std::uint32_t{header.weight_median})};
   if (header.magic != kBasisMagic || header.terms_version != kTermsVersion ||
-      parts.dimension == 0 || parts.dimension > kBasisDimensionMax ||
+      parts.dimension == 0 || parts.dimension > kBasisDimensionMax || header.terms == 0 ||
       header.terms > kBasisTermsMax || !(parts.weight_median > 0) ||
       !std::isfinite(parts.weight_median))
     return fail(EUCLEAN, "basis: its header does not check");

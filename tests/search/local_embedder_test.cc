@@ -160,6 +160,15 @@ TEST_CASE("a saved embedder makes the same vectors; damaged ones are refused") {
   }
 }
 
+TEST_CASE("a saved basis of no terms is refused: none was trained") {
+  TextIndex index;
+  add_topics(index, 0, 90);
+  constexpr std::size_t kHeaders = 8 + 24;
+  std::string saved = LocalEmbedder::untrained()->train(index).value()->save().substr(0, kHeaders);
+  saved.replace(8 + 16, 4, 4, '\0');  // the number of terms
+  CHECK_FALSE(LocalEmbedder::load(as_bytes(saved)));
+}
+
 TEST_CASE("dimensions follow the number of chunks") {
   CHECK(basis_dimension(10) == 10);
   CHECK(basis_dimension(100) == 75);
