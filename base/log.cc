@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <iterator>
+#include <string>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -37,7 +38,7 @@ void set_log_stamped(bool stamped) {
 void log(Level level, const char* area, std::string_view event,
          std::initializer_list<Field> fields) {
   if (level < level_min.load(std::memory_order_relaxed)) return;
-  fmt::memory_buffer line;
+  std::string line;  // not in the frame: whoever logs may be deep already
   auto out = std::back_inserter(line);
   if (stamped_lines.load(std::memory_order_relaxed)) stamp(out);
   format_to(out, "{} {}: {}", kNames[static_cast<int>(level)], area, event);

@@ -56,12 +56,6 @@ std::string json_of(std::string_view vector) {
   return text + "]";
 }
 
-// Not inline: parsed options are large, and a search wants the stack.
-[[gnu::noinline]] Result<> read_options(std::string_view text, QuestionOptions& into) {
-  VEXFS_TRY(into, parse_options(text));
-  return {};
-}
-
 Result<std::vector<le32>> vector_of(std::string_view text) {
   VEXFS_TRY(const Json json, parse_json(text));
   if (!json.is_array() || json.empty()) return fail(EINVAL, "xattr: not an array of numbers");
@@ -81,9 +75,14 @@ Result<> ComputedXattrs::check_type(Ino ino, mode_t type, const char* why_not) {
   return (facts.mode & S_IFMT) == type ? Result<>() : fail(ENODATA, why_not);
 }
 
-Result<std::string> ComputedXattrs::vector_json(Ino ino) {
+[[gnu::noinline]] Result<std::string> ComputedXattrs::vector_json(Ino ino) {
   VEXFS_TRY(const std::string vector, files_.user_vector(ino));
   return json_of(vector);
+}
+
+[[gnu::noinline]] Result<std::string> ComputedXattrs::collection(Ino ino) {
+  VEXFS_CHECK(check_type(ino, S_IFDIR, "xattr: only directories are collections"));
+  return engine_.collection(ino);
 }
 
 Result<std::string> ComputedXattrs::get(const Caller& caller, NodeId node, std::string_view name,
@@ -94,44 +93,41 @@ Result<std::string> ComputedXattrs::get(const Caller& caller, NodeId node, std::
   const Ino ino{node};
   if (rest == kVectorJson) return vector_json(ino);
   if (rest == kStatus) return engine_.file_status(ino);
-  if (rest == kCollection) {
-    VEXFS_CHECK(check_type(ino, S_IFDIR, "xattr: only directories are collections"));
-    return engine_.collection(ino);
-  }
+  if (rest == kCollection) return collection(ino);
   if (!asks(name)) return fail(ENODATA, "xattr: no such name");
-  if (auto kept = cache_.find(caller, ino, name, bytes_asked)) return *std::move(kept);
+  return ask(caller, node, name, bytes_asked);
+}
+
+// On the heap, and neither of these inline: a search wants the stack.
+[[gnu::noinline]] Result<std::unique_ptr<Question>> ComputedXattrs::question_of(
+    const Caller& caller, NodeId node, std::string_view rest) {
   const bool searching = rest.starts_with(kSearch);
-  VEXFS_TRY(std::string value, searching ? ask(caller, node, rest.substr(kSearch.size()))
-                                         : similar(caller, node, rest.substr(kSimilar.size())));
-  if (bytes_asked < value.size()) cache_.keep(caller, ino, name, value);
+  rest.remove_prefix(searching ? kSearch.size() : kSimilar.size());
+  VEXFS_TRY(const Asked asked, split(rest, searching));
+  VEXFS_CHECK(searching ? check_type(Ino{node}, S_IFDIR, "xattr: only directories can be searched")
+                        : check_type(Ino{node}, S_IFREG, "xattr: only files have neighbours"));
+  auto question = std::make_unique<Question>();
+  question->caller = caller;
+  if (searching) {
+    question->scope = Ino{node};
+    question->text = asked.question;
+  } else {
+    question->similar_to = Ino{node};
+  }
+  VEXFS_TRY(question->options, parse_options(asked.options));
+  return question;
+}
+
+[[gnu::noinline]] Result<std::string> ComputedXattrs::ask(const Caller& caller, NodeId node,
+                                                          std::string_view name,
+                                                          std::size_t bytes_asked) {
+  if (auto kept = cache_.find(caller, Ino{node}, name, bytes_asked)) return *std::move(kept);
+  VEXFS_TRY(const std::unique_ptr<Question> question,
+            question_of(caller, node, name.substr(kPrefix.size())));
+  VEXFS_TRY(const Answer answer, engine_.ask(*question));
+  std::string value = render(answer, question->options.format, kXattrBytesMax);
+  if (bytes_asked < value.size()) cache_.keep(caller, Ino{node}, name, value);
   return value;
-}
-
-Result<std::string> ComputedXattrs::ask(const Caller& caller, NodeId node, std::string_view rest) {
-  VEXFS_TRY(const Asked asked, split(rest, true));
-  VEXFS_CHECK(check_type(Ino{node}, S_IFDIR, "xattr: only directories can be searched"));
-  // On the heap, for a search wants the stack.
-  auto question = std::make_unique<Question>();
-  question->scope = Ino{node};
-  question->caller = caller;
-  question->text = asked.question;
-  return answer_to(*question, asked.options);
-}
-
-Result<std::string> ComputedXattrs::similar(const Caller& caller, NodeId node,
-                                            std::string_view rest) {
-  VEXFS_TRY(const Asked asked, split(rest, false));
-  VEXFS_CHECK(check_type(Ino{node}, S_IFREG, "xattr: only files have neighbours"));
-  auto question = std::make_unique<Question>();
-  question->caller = caller;
-  question->similar_to = Ino{node};
-  return answer_to(*question, asked.options);
-}
-
-Result<std::string> ComputedXattrs::answer_to(Question& question, std::string_view options) {
-  VEXFS_CHECK(read_options(options, question.options));
-  VEXFS_TRY(const Answer answer, engine_.ask(question));
-  return render(answer, question.options.format, kXattrBytesMax);
 }
 
 Result<> ComputedXattrs::set(const Caller& caller, NodeId node, std::string_view name, Bytes value,

@@ -3,6 +3,7 @@
 // in the name, the scope is the inode, the answer is the value.
 // Wait: what asks files or searches says EAGAIN to Wait::never. Threads: any.
 #pragma once
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -37,11 +38,12 @@ class ComputedXattrs {
   std::string list(NodeId node) const;
 
  private:
-  Result<std::string> ask(const Caller&, NodeId node, std::string_view rest);
-  Result<std::string> similar(const Caller&, NodeId node, std::string_view rest);
+  Result<std::unique_ptr<Question>> question_of(const Caller&, NodeId node, std::string_view rest);
+  Result<std::string> ask(const Caller&, NodeId node, std::string_view name,
+                          std::size_t bytes_asked);
   Result<> check_type(Ino ino, mode_t type, const char* why_not);  // ENODATA
   Result<std::string> vector_json(Ino ino);
-  Result<std::string> answer_to(Question& question, std::string_view options);
+  Result<std::string> collection(Ino ino);
   Files& files_;
   Engine& engine_;
   AnswerCache cache_;

@@ -73,16 +73,25 @@ std::string status_text(const IndexCounts& counts) {
   return {};
 }
 
-std::string listing_key(const Caller& caller, const HiddenNode& answer) {
+[[gnu::noinline]] std::string listing_key(const Caller& caller, const HiddenNode& answer) {
   std::string key = format("{}:{}:", caller.uid, caller.gid);
   for (gid_t group : caller.groups) key += format("{},", group);
   return key + answer.description();
 }
 
+// Neither inline: who asks calls the search, which wants the stack.
+[[gnu::noinline]] Listings::Ref listing_from(Answer found) {
+  return std::make_shared<const AnswerListing>(make_listing(std::move(found)));
+}
+[[gnu::noinline]] void keep_listing(Listings& listings, const std::string& key,
+                                    const Listings::Ref& listing) {
+  listings.keep(key, listing);
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Question>> Hidden::question_of(const Caller& caller,
-                                                      const HiddenNode& answer) const {
+[[gnu::noinline]] Result<std::unique_ptr<Question>> Hidden::question_of(
+    const Caller& caller, const HiddenNode& answer) const {
   auto question = std::make_unique<Question>();
   VEXFS_TRY(question->options, parse_options(answer.options));
   question->scope = answer.directory;
@@ -95,8 +104,8 @@ Result<std::unique_ptr<Question>> Hidden::question_of(const Caller& caller,
 Result<Listings::Ref> Hidden::ask(const Caller& caller, const HiddenNode& answer) {
   VEXFS_TRY(const std::unique_ptr<Question> question, question_of(caller, answer));
   VEXFS_TRY(Answer found, engine_.ask(*question));
-  auto listing = std::make_shared<const AnswerListing>(make_listing(std::move(found)));
-  listings_.keep(listing_key(caller, answer), listing);
+  Listings::Ref listing = listing_from(std::move(found));
+  keep_listing(listings_, listing_key(caller, answer), listing);
   return listing;
 }
 

@@ -176,8 +176,10 @@ Result<Answer> EngineImpl::ask(const Question& question) {
   VEXFS_CHECK(check_directory(*state_.files, question.scope));
   state_.loaded.wait();
   place_vectors();
-  auto answer = std::make_unique<Ask>(state_, records_, noise_, question)->run();
-  if (answer && answer->hits.empty()) empty.add();
+  const auto asked = std::make_unique<Ask>(state_, records_, noise_, question);
+  VEXFS_CHECK(asked->rank());
+  Answer answer = asked->answer();
+  if (answer.hits.empty()) empty.add();
   return answer;
 }
 

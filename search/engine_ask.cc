@@ -84,75 +84,82 @@ std::vector<std::shared_ptr<Collection>> Ask::collections_in_scope() {
   return found;
 }
 
-Result<std::vector<Ask::List>> Ask::lists() {
-  std::vector<List> lists;
+Result<> Ask::lists() {
   if (question_.similar_to != Ino{}) {
-    VEXFS_TRY(List list, ask_similar());
-    lists.push_back(std::move(list));
-    return lists;
+    VEXFS_TRY(lists_.emplace_back(), ask_similar());
+    return {};
   }
   for (const auto& collection : collections_in_scope()) {
     if (!question_.vector.empty()) {
-      lists.push_back(ask_vector(*collection));
+      lists_.push_back(ask_vector(*collection));
     } else {
-      VEXFS_TRY(List list, ask_text(*collection));
-      lists.push_back(std::move(list));
+      VEXFS_TRY(lists_.emplace_back(), ask_text(*collection));
     }
   }
-  if (no_direction_ && std::ranges::all_of(lists, &List::empty))
+  if (no_direction_ && std::ranges::all_of(lists_, &List::empty))
     return fail(EINVAL, "ask: a zero vector has no direction under cosine");
-  return lists;
+  return {};
 }
 
-Ask::List Ask::merge(std::vector<List> lists) const {
-  std::erase_if(lists, [](const List& list) { return list.empty(); });
-  if (lists.empty()) return {};
-  if (lists.size() == 1) return std::move(lists.front());
+[[gnu::noinline]] void Ask::merge() {
+  std::erase_if(lists_, [](const List& list) { return list.empty(); });
+  if (lists_.empty()) return;
+  if (lists_.size() == 1) {
+    ranked_ = std::move(lists_.front());
+    return;
+  }
   // Scores of different collections do not compare; ranks do.
-  List merged;
-  for (List& list : lists)
+  for (List& list : lists_)
     for (std::size_t rank = 0; rank < list.size(); ++rank) {
       list[rank].score = 1 / static_cast<float>(rank + 1);
-      merged.push_back(std::move(list[rank]));
+      ranked_.push_back(std::move(list[rank]));
     }
-  std::stable_sort(merged.begin(), merged.end(),
+  std::stable_sort(ranked_.begin(), ranked_.end(),
                    [](const Ranked& a, const Ranked& b) { return a.score > b.score; });
-  return merged;
 }
 
-std::optional<Hit> Ask::hit(const Ranked& ranked) {
-  const ScopeFilter::File& file = filter_.file(ranked.ino);
+bool Ask::same_content(const Ranked& ranked) {
+  const auto now = state_.files->facts(ranked.ino);
+  return now && now->generation == ranked.space->columns().generation(ranked.slot);
+}
+
+// The frames of these lie above that of reading a file, so each holds little.
+[[gnu::noinline]] bool Ask::fill_row(const Ranked& ranked, Hit& hit) {
+  const std::uint32_t part = ranked.space->columns().part(ranked.slot);
+  if (part == kOwnVector) return true;
+  hit.locator = {.kind = Locator::Kind::row, .first = part, .last = part};
+  return same_content(ranked);
+}
+
+[[gnu::noinline]] bool Ask::fill_chunk(const Ranked& ranked, Hit& hit) {
   const SpaceColumns& columns = ranked.space->columns();
-  Hit hit{.ino = ranked.ino,
-          .path = filter_.path(file),
-          .score = ranked.score,
-          .cosine = ranked.cosine,
-          .bm25 = ranked.bm25,
-          .distance = ranked.distance,
-          .mtime = file.facts.mtime};
-  if (hit.path.empty()) return std::nullopt;
   const std::uint32_t part = columns.part(ranked.slot);
-  if (ranked.space->identity().kind == SpaceKind::user) {
-    if (part == kOwnVector) return hit;
-    const auto now = state_.files->facts(ranked.ino);
-    if (!now || now->generation != columns.generation(ranked.slot)) return std::nullopt;
-    hit.locator = {.kind = Locator::Kind::row, .first = part, .last = part};
-    return hit;
-  }
   const auto record = records_.chunk(ranked.ino, part);
-  if (!record || record->hash != columns.check(ranked.slot)) return std::nullopt;
+  if (!record || record->hash != columns.check(ranked.slot)) return false;
   const auto text = text_of_chunk(*state_.files, records_, ranked.ino, part, *record);
-  if (!text) return std::nullopt;
-  if (record->bytes == 0) {  // nothing in the file says whether it has changed since
-    const auto now = state_.files->facts(ranked.ino);
-    if (!now || now->generation != columns.generation(ranked.slot)) return std::nullopt;
-  }
+  if (!text) return false;
+  // Without bytes nothing in the file says whether it has changed since.
+  if (record->bytes == 0 && !same_content(ranked)) return false;
   hit.locator = {.kind = locator_of(*record), .first = record->first, .last = record->last};
   hit.snippet = snippet_of(*text, terms_).text;
-  return hit;
+  return true;
 }
 
-void Ask::count_pending(Answer& answer) {
+[[gnu::noinline]] bool Ask::fill(const Ranked& ranked, Hit& hit) {
+  const ScopeFilter::File& file = filter_.file(ranked.ino);
+  hit.ino = ranked.ino;
+  hit.path = filter_.path(file);
+  hit.score = ranked.score;
+  hit.cosine = ranked.cosine;
+  hit.bm25 = ranked.bm25;
+  hit.distance = ranked.distance;
+  hit.mtime = file.facts.mtime;
+  if (hit.path.empty()) return false;
+  return ranked.space->identity().kind == SpaceKind::user ? fill_row(ranked, hit)
+                                                          : fill_chunk(ranked, hit);
+}
+
+[[gnu::noinline]] void Ask::count_pending(Answer& answer) {
   // Of a long queue a part is looked at: a question does not wait for a hundred thousand names.
   const auto [tasks, all] = state_.queue.some_waiting(kPendingLooks);
   std::uint64_t pending = 0;
@@ -163,21 +170,26 @@ void Ask::count_pending(Answer& answer) {
     answer.failed += filter_.file(ino).in_scope;
 }
 
-Result<Answer> Ask::run() {
-  if (!question_.text.empty()) terms_ = terms_of(question_.text);
-  VEXFS_TRY(std::vector<List> lists, this->lists());
-  return answer_of(merge(std::move(lists)));
+Result<> Ask::rank() {
+  if (!question_.text.empty()) read_terms();
+  VEXFS_CHECK(lists());
+  merge();
+  return {};
 }
 
-Answer Ask::answer_of(const List& list) {
+[[gnu::noinline]] void Ask::read_terms() {
+  terms_ = terms_of(question_.text);
+}
+
+Answer Ask::answer() {
   Answer answer{.left_out = left_out_};
   static Histogram& took =
       metrics::histogram("vexfs_search_phase_seconds", "Phases of a question", "phase=\"hits\"");
   Timed timed(took);
-  for (const Ranked& ranked : list) {
+  for (const Ranked& ranked : ranked_) {
     if (answer.hits.size() == options_.k) break;
     if (options_.min && ranked.score < *options_.min) continue;
-    if (auto found = hit(ranked)) answer.hits.push_back(*std::move(found));
+    if (!fill(ranked, answer.hits.emplace_back())) answer.hits.pop_back();
   }
   count_pending(answer);
   return answer;

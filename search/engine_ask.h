@@ -28,7 +28,9 @@ class Ask {
  public:
   Ask(EngineState& state, FileRecords& records, NoiseLevels& noise, const Question& question);
 
-  Result<Answer> run();
+  // Both in this order; apart, so that neither lies on the stack of the other.
+  Result<> rank();
+  Answer answer();
 
  private:
   struct Ranked {
@@ -66,12 +68,15 @@ class Ask {
   Result<List> ask_text(const Collection& collection);
 
   // --- the answer
-  Result<std::vector<List>> lists();
+  void read_terms();
+  Result<> lists();  // into lists_
   std::vector<std::shared_ptr<Collection>> collections_in_scope();
-  List merge(std::vector<List> lists) const;
-  // Nothing: it has gone or changed since it was ranked.
-  std::optional<Hit> hit(const Ranked& ranked);
-  Answer answer_of(const List& list);
+  void merge();  // lists_ into ranked_
+  // False: it has gone or changed since it was ranked.
+  bool fill(const Ranked& ranked, Hit& hit);
+  bool fill_row(const Ranked& ranked, Hit& hit);
+  bool fill_chunk(const Ranked& ranked, Hit& hit);
+  bool same_content(const Ranked& ranked);
   void count_pending(Answer& answer);
 
   EngineState& state_;
@@ -81,6 +86,8 @@ class Ask {
   const QuestionOptions& options_;
   ScopeFilter filter_;
   TermBag terms_;  // of the question, for snippets
+  std::vector<List> lists_;
+  List ranked_;
   std::uint64_t left_out_ = 0;
   bool no_direction_ = false;  // a zero vector came to a collection of directions
   std::unordered_map<std::uint64_t, bool> unchanged_;  // by space and slot, for this question
