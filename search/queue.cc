@@ -57,10 +57,12 @@ void IndexQueue::owe(const IndexTask& task) {
   Lock lock(mutex_);
   const auto [at, fresh] = entries_.try_emplace(task.ino);
   Entry& entry = at->second;
-  entry.task.ino = task.ino;
-  entry.task.gone |= task.gone;
-  entry.task.rescan |= task.rescan;
-  entry.task.moved |= task.moved;
+  for (IndexTask* const owed : {&entry.task, &entry.meanwhile}) {
+    owed->ino = task.ino;
+    owed->gone |= task.gone;
+    owed->rescan |= task.rescan;
+    owed->moved |= task.moved;
+  }
   entry.at_once = true;
   if (fresh) entry.first_ns = now;
   schedule(entry, now + times_.gather_ns);
@@ -108,6 +110,7 @@ std::optional<IndexTask> IndexQueue::take() {
     Entry& entry = entries_.find(ino)->second;
     entry.running = true;
     entry.again = entry.at_once = false;
+    entry.meanwhile = {.ino = ino};
     return entry.task;
   }
 }
@@ -135,10 +138,8 @@ void IndexQueue::finish(const IndexTask& task, bool retry) {
     Lock lock(mutex_);
     Entry& entry = entries_.find(task.ino)->second;
     entry.running = false;
-    // What came in while it ran stays; what it did is done.
-    if (!retry && entry.task.gone == task.gone && entry.task.rescan == task.rescan &&
-        entry.task.moved == task.moved)
-      entry.task = {.ino = task.ino};
+    // What came in while it ran stays, also what it just did: it may have been past that already.
+    if (!retry) entry.task = entry.meanwhile;
     const bool owed = entry.task.gone || entry.task.rescan || entry.task.moved;
     if (!owed && !retry && !entry.again) {
       done = leave(task.ino);

@@ -79,6 +79,7 @@ class IndexQueue {
  private:
   struct Entry {
     IndexTask task;
+    IndexTask meanwhile = {};    // owed while it runs: what runs may have looked already
     std::uint64_t first_ns = 0;  // first change that is not indexed
     std::uint64_t due_ns = 0;
     bool running = false;

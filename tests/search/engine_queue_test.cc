@@ -62,6 +62,22 @@ TEST_CASE("a removal that comes while the file runs is not lost") {
   CHECK(queue.size() == 0);
 }
 
+TEST_CASE("a rescan that is owed while one runs is run again, once") {
+  IndexQueue queue(kSlow);
+  queue.owe({.ino = kA, .rescan = true});
+  const auto first = queue.take();
+  REQUIRE(first);
+  queue.owe({.ino = kA, .rescan = true});  // what is there now, the first may have passed
+  queue.finish(*first, false);
+  REQUIRE(queue.contains(kA));
+  const auto second = queue.take();
+  REQUIRE(second);
+  CHECK(second->rescan);
+  queue.finish(*second, false);
+  CHECK_FALSE(queue.contains(kA));
+  queue.stop();
+}
+
 TEST_CASE("a barrier hurries what it waits for, and can be cancelled or refused") {
   IndexQueue queue(kSlow);
   queue.changed(kA);
