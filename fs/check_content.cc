@@ -49,9 +49,12 @@ void FilesCheck::check_extent(Number ino, Bytes key, Bytes value) {
   if (target && extent->bytes.size() != inode->size)
     find_error("target-size", where, "the target is not as long as the inode says", false);
   if (!extent->on_disk()) return;
+  CheckCounts& counts = report_.counts;
+  if (extent->compressed()) counts.compressed_raw_blocks += extent->blocks;
   // Pieces of one compressed extent hold its blocks together.
-  if (!extent->compressed() || groups_.insert(extent->group()).second)
-    inode->blocks_found += extent->where().blocks;
+  if (extent->compressed() && !groups_.insert(extent->group()).second) return;
+  inode->blocks_found += extent->where().blocks;
+  if (extent->compressed()) counts.compressed_stored_blocks += extent->where().blocks;
 }
 
 // Bytes that were synced and have no place yet.

@@ -32,10 +32,13 @@ struct Finding {
 };
 
 struct CheckCounts {
-  std::uint64_t pages = 0, pairs = 0;                    // of trees
-  std::uint64_t data_blocks = 0;                         // whose checksums were compared
-  std::uint64_t log_frames = 0, log_transactions = 0;    // that were replayed into memory
-  std::uint64_t used_blocks = 0, free_blocks = 0;        // of the data area
+  std::uint64_t pages = 0, pairs = 0;                  // of trees
+  std::uint64_t data_blocks = 0;                       // whose checksums were compared
+  std::uint64_t log_frames = 0, log_transactions = 0;  // that were replayed into memory
+  std::uint64_t used_blocks = 0, free_blocks = 0;      // of the data area
+  // Compressed content: what files read of it, and what it takes. Blocks that several files share
+  // count once for each of them, as in st_blocks.
+  std::uint64_t compressed_raw_blocks = 0, compressed_stored_blocks = 0;
   std::uint64_t inodes = 0, names = 0, directories = 0;  // of the file system
   std::uint64_t spaces = 0, vectors = 0, chunks = 0;     // of search
 };

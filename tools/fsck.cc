@@ -134,6 +134,8 @@ void print_json(const FsckWords& words, const Answer& answer) {
                          {"data_blocks", found_of(words, answer).counts.data_blocks},
                          {"used_blocks", n.used_blocks},
                          {"free_blocks", n.free_blocks},
+                         {"compressed_raw_bytes", n.compressed_raw_blocks * kBlockBytes},
+                         {"compressed_stored_bytes", n.compressed_stored_blocks * kBlockBytes},
                          {"inodes", n.inodes},
                          {"directories", n.directories},
                          {"names", n.names},
@@ -165,6 +167,12 @@ void print_text(const FsckWords& words, const Answer& answer) {
       size_for_people(n.used_blocks * kBlockBytes).c_str(),
       size_for_people(n.free_blocks * kBlockBytes).c_str(),
       static_cast<unsigned long long>(n.pages), answer.seconds);
+  if (n.compressed_stored_blocks == 0) return;
+  std::printf("%s: %s of content compressed to %s, %.2f to 1\n", words.image.c_str(),
+              size_for_people(n.compressed_raw_blocks * kBlockBytes).c_str(),
+              size_for_people(n.compressed_stored_blocks * kBlockBytes).c_str(),
+              static_cast<double>(n.compressed_raw_blocks) /
+                  static_cast<double>(n.compressed_stored_blocks));
 }
 
 void print_hint(const FsckWords& words, const Answer& answer) {
