@@ -65,7 +65,8 @@ void IndexQueue::owe(const IndexTask& task) {
   }
   entry.at_once = true;
   if (fresh) entry.first_ns = now;
-  schedule(entry, now + times_.gather_ns);
+  // Answers say "pending" of what is there still; of what is gone nobody asks.
+  schedule(entry, task.gone ? now + times_.gather_ns : now);
 }
 
 void IndexQueue::owe_below(Ino directory, const std::vector<Ino>& files) {

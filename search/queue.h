@@ -29,7 +29,7 @@ namespace vexfs {
 struct QueueTimes {
   std::uint64_t quiet_ns = 2'000'000'000;
   std::uint64_t quiet_ns_max = 60'000'000'000;
-  // What is due at once waits so long for more of its kind: a worker woken for each file would
+  // What was closed or is gone waits so long for more of its kind: a worker woken for each would
   // take the CPU from whoever makes the files.
   std::uint64_t gather_ns = 5'000'000;
 };
@@ -49,7 +49,7 @@ class IndexQueue {
 
   void changed(Ino ino);
   void closed(Ino ino);             // due soon, if it is in the queue
-  void owe(const IndexTask& task);  // due soon
+  void owe(const IndexTask& task);  // due at once; what is gone, soon
   // `files` are owed because of what was asked of `directory`: who waits for it waits for them.
   void owe_below(Ino directory, const std::vector<Ino>& files);
   // As owe(), unless it is in the queue already (then its own timers hold).
